@@ -1,0 +1,66 @@
+"""The schemas of all that can be declared: one pydantic class per kind, behind every dress it wears."""
+
+from asgard_pipelines.declarations.declarations import Declarations, fingerprint
+from asgard_pipelines.declarations.declared import ColumnType, Declared, Name, Record, Where
+from asgard_pipelines.declarations.features import (
+    Entity,
+    Feature,
+    FeatureService,
+    FeatureView,
+    OnDemandView,
+    ServiceView,
+)
+from asgard_pipelines.declarations.gold import (
+    Cadence,
+    GoldTable,
+    Watermark,
+    next_instant,
+    partition_instant,
+    partition_key,
+    partition_keys,
+)
+from asgard_pipelines.declarations.models import (
+    Candidate,
+    FeatureRef,
+    Framework,
+    Hyperparameters,
+    Model,
+    ModelType,
+    ResolvedModel,
+    RetrainPolicy,
+    TrainingData,
+)
+from asgard_pipelines.declarations.predictions import Prediction
+
+__all__ = [
+    "Cadence",
+    "Candidate",
+    "ColumnType",
+    "Declarations",
+    "Declared",
+    "Entity",
+    "Feature",
+    "FeatureRef",
+    "FeatureService",
+    "FeatureView",
+    "Framework",
+    "GoldTable",
+    "Hyperparameters",
+    "Model",
+    "ModelType",
+    "Name",
+    "OnDemandView",
+    "Prediction",
+    "Record",
+    "ResolvedModel",
+    "RetrainPolicy",
+    "ServiceView",
+    "TrainingData",
+    "Watermark",
+    "Where",
+    "fingerprint",
+    "next_instant",
+    "partition_instant",
+    "partition_key",
+    "partition_keys",
+]

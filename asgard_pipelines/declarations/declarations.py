@@ -1,0 +1,63 @@
+"""All that is declared, checked together: the compiled form that every other room reads."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+from pydantic import Field
+
+from asgard_pipelines.declarations.declared import Record
+from asgard_pipelines.declarations.features import Entity, FeatureService, FeatureView, OnDemandView
+from asgard_pipelines.declarations.gold import GoldTable
+from asgard_pipelines.declarations.models import ResolvedModel
+from asgard_pipelines.declarations.predictions import Prediction
+from asgard_pipelines.errors import DeclarationNotFound, FeatureViewNotFound, ModelNotFound, did_you_mean
+
+
+class Declarations(Record):
+    """`project` is Feast's project name. Lists are sorted by name."""
+
+    project: str
+    gold: list[GoldTable] = Field(default_factory=list)
+    entities: list[Entity] = Field(default_factory=list)
+    views: list[FeatureView] = Field(default_factory=list)
+    on_demand_views: list[OnDemandView] = Field(default_factory=list)
+    services: list[FeatureService] = Field(default_factory=list)
+    models: list[ResolvedModel] = Field(default_factory=list)
+    predictions: list[Prediction] = Field(default_factory=list)
+
+    @cached_property
+    def gold_by_table(self) -> dict[str, GoldTable]:
+        return {table.table: table for table in self.gold}
+
+    def view(self, name: str) -> FeatureView:
+        """Raises FeatureViewNotFound."""
+        for view in self.views:
+            if view.name == name:
+                return view
+        raise FeatureViewNotFound(name, [v.name for v in self.views])
+
+    def model(self, name: str) -> ResolvedModel:
+        """Raises ModelNotFound."""
+        for resolved in self.models:
+            if resolved.model.name == name:
+                return resolved
+        known = [m.model.name for m in self.models]
+        raise ModelNotFound(f"Model '{name}' is not declared.{did_you_mean(name, known)}", available_models=known)
+
+    def prediction(self, name: str) -> Prediction:
+        """Raises DeclarationNotFound."""
+        for prediction in self.predictions:
+            if prediction.name == name:
+                return prediction
+        known = [p.name for p in self.predictions]
+        raise DeclarationNotFound(
+            f"Prediction table '{name}' is not declared.{did_you_mean(name, known)}", available_predictions=known
+        )
+
+
+def fingerprint(declaration: Record) -> str:
+    """SHA-256 (hex, 16 digits) of what was declared; where it stands does not count."""
+    text = declaration.model_dump_json(exclude={"where": True, "model": {"where"}})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,26 @@
+"""Durations as people write them: `90d`, `6h`, `30 minutes`, or ISO 8601 (`P90D`)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(w|d|h|m|s)(?:eeks?|ays?|ours?|in(?:ute)?s?|ec(?:ond)?s?)?")
+
+
+def _parse(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _WRITTEN.fullmatch(value.strip().lower())
+        if match:
+            return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    return value
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_parse), PlainSerializer(timedelta.total_seconds, when_used="json")
+]
+"""A `timedelta`; JSON holds seconds."""

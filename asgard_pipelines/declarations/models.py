@@ -1,0 +1,123 @@
+"""Models to train: the fields of `POST /feast/models`, and ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from asgard_pipelines.declarations.declared import Declared, Name, Record
+from asgard_pipelines.declarations.duration import Duration
+
+Framework = Literal["sklearn", "xgboost", "lightgbm"]
+ModelType = Literal["classification", "regression"]
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Instant = Annotated[datetime, AfterValidator(_utc)]
+"""A time in UTC; a naive one is UTC."""
+
+
+class TrainingData(Record):
+    entity_df_source: str
+    """A gold table, or a feature view (then its table)."""
+    label_column: Name
+    event_timestamp_column: Name
+    start_date: Instant | None = None
+    end_date: Instant | None = None
+    """Null keeps the window open."""
+
+
+class Hyperparameters(Record):
+    estimator: str | None = None
+    """scikit-learn: RandomForest (default), GradientBoosting, HistGradientBoosting, Linear."""
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Candidate(Record):
+    name: Name
+    framework: Framework
+    hyperparameters: Hyperparameters = Field(default_factory=Hyperparameters)
+
+
+class RetrainPolicy(Record):
+    on: list[str] | None = None
+    """Tables whose changes count; null: every table the model stands on."""
+    min_changed_rows: int = Field(default=1, ge=1)
+    min_interval: Duration = timedelta(0)
+    max_drift: float | None = Field(default=None, gt=0)
+
+
+class Model(Declared):
+    """A question with candidates: one label, one set of features, one training set."""
+
+    framework: Framework | None = None
+    model_type: ModelType
+    training_data: TrainingData
+    hyperparameters: Hyperparameters | None = None
+    candidates: list[Candidate] = Field(default_factory=list)
+    feature_service: str | None = None
+    feature_views: list[str] | None = None
+    test_size: float = Field(default=0.2, gt=0, lt=1)
+    label_horizon: Duration = timedelta(0)
+    split: Literal["time", "random"] = "time"
+    positive_label: str | int | bool | None = None
+    seed: int = 42
+    retrain: RetrainPolicy | Literal[False] = Field(default_factory=RetrainPolicy)
+
+    @model_validator(mode="after")
+    def _one_way_of_naming_candidates(self) -> Model:
+        if self.candidates and (self.framework or self.hyperparameters):
+            raise ValueError("give either `candidates`, or one `framework` with `hyperparameters`")
+        if not self.candidates and not self.framework:
+            raise ValueError("give `framework` (sklearn, xgboost or lightgbm), or `candidates`")
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(names)) != len(names):
+            raise ValueError("two candidates have one name")
+        if self.feature_service and self.feature_views:
+            raise ValueError("give either `feature_service` or `feature_views`")
+        return self
+
+    @property
+    def all_candidates(self) -> list[Candidate]:
+        """The declared candidates, or the single one, named after its framework."""
+        if self.candidates:
+            return self.candidates
+        assert self.framework is not None  # the validator above
+        return [
+            Candidate(
+                name=self.framework,
+                framework=self.framework,
+                hyperparameters=self.hyperparameters or Hyperparameters(),
+            )
+        ]
+
+
+class FeatureRef(Record):
+    """One input of a model: a feature of a view."""
+
+    view: str
+    feature: str
+    dtype: str
+
+
+class ResolvedModel(Record):
+    """A model with all that was left open settled against the other declarations."""
+
+    model: Model
+    source: str
+    """`schema.table` of the rows that carry the label."""
+    entity_columns: list[str]
+    features: list[FeatureRef]
+    """The model's inputs, in the order in which it takes them."""
+    views: list[str]
+    """Feature views to read: those of `features` and those their on-demand views stand on."""
+    on_demand_views: list[str]
+    tables: list[str]
+    """Every table it reads directly: the source and the views' tables, sorted."""
+    roots: list[str]
+    """The external tables all of that is made from, sorted."""

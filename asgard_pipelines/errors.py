@@ -1,0 +1,176 @@
+"""Every error Asgard raises on purpose.
+
+::
+
+    AsgardError                  code                   HTTP
+    ├── NotFound                                         404
+    │   ├── TableNotFound        TABLE_NOT_FOUND
+    │   ├── SnapshotNotFound     SNAPSHOT_NOT_FOUND
+    │   ├── FeatureViewNotFound  FEATURE_VIEW_NOT_FOUND
+    │   ├── ModelNotFound        MODEL_NOT_FOUND
+    │   └── DeclarationNotFound  NOT_FOUND
+    ├── Invalid                  VALIDATION_ERROR        400
+    │   ├── ColumnNotFound       COLUMN_NOT_FOUND
+    │   ├── TypeMismatch         TYPE_MISMATCH
+    │   ├── NotEnoughSamples     NOT_ENOUGH_SAMPLES
+    │   ├── InvalidSql           INVALID_SQL
+    │   ├── InvalidSettings      INVALID_SETTINGS
+    │   └── InvalidDeclarations  INVALID_DECLARATIONS    (several Problems, reported together)
+    ├── Conflict                 CONFLICT                409
+    ├── Untrusted                UNTRUSTED_ARTEFACT      409
+    ├── Unsupported              UNSUPPORTED             400
+    └── BackendUnavailable       BACKEND_UNAVAILABLE     503
+
+A message is one sentence for a person: what was wrong, where, and what would be right.
+``details`` is the same for a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the closest of `known`, or an empty string."""
+    close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+class AsgardError(Exception):
+    """Root of the tree. `details` must be JSON-able and free of secrets."""
+
+    code: ClassVar[str] = "ASGARD_ERROR"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, Any] = details
+
+
+class NotFound(AsgardError):
+    code = "NOT_FOUND"
+    status = 404
+
+
+class TableNotFound(NotFound):
+    code = "TABLE_NOT_FOUND"
+
+    def __init__(self, table: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        super().__init__(
+            f"Table '{table}' not found.{did_you_mean(table, known)}",
+            table=table,
+            available_tables=known,
+        )
+
+
+class SnapshotNotFound(NotFound):
+    code = "SNAPSHOT_NOT_FOUND"
+
+
+class FeatureViewNotFound(NotFound):
+    code = "FEATURE_VIEW_NOT_FOUND"
+
+    def __init__(self, view: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        super().__init__(
+            f"Feature view '{view}' not found.{did_you_mean(view, known)}",
+            feature_view=view,
+            available_views=known,
+        )
+
+
+class ModelNotFound(NotFound):
+    code = "MODEL_NOT_FOUND"
+
+
+class DeclarationNotFound(NotFound):
+    code = "NOT_FOUND"
+
+
+class Invalid(AsgardError):
+    code = "VALIDATION_ERROR"
+    status = 400
+
+
+class ColumnNotFound(Invalid):
+    code = "COLUMN_NOT_FOUND"
+
+    def __init__(self, column: str, present: Iterable[str], *, table: str) -> None:
+        present = list(present)
+        super().__init__(
+            f"Column '{column}' not found in '{table}'.{did_you_mean(column, present)} "
+            f"Present: {', '.join(present)}.",
+            column=column,
+            table=table,
+            present=present,
+        )
+
+
+class TypeMismatch(Invalid):
+    code = "TYPE_MISMATCH"
+
+
+class NotEnoughSamples(Invalid):
+    code = "NOT_ENOUGH_SAMPLES"
+
+
+class InvalidSql(Invalid):
+    code = "INVALID_SQL"
+
+
+class InvalidSettings(Invalid):
+    code = "INVALID_SETTINGS"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in one declaration: where it stands, and what would be right."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" + (f" [{self.field}]" if self.field else "")
+        return f"{where} {self.message}"
+
+
+class InvalidDeclarations(Invalid):
+    code = "INVALID_DECLARATIONS"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(problems)
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count > 1 else ''} in the declarations:"
+        super().__init__(
+            "\n".join([head, *(f"  {p}" for p in self.problems)]),
+            problems=[vars(p) for p in self.problems],
+        )
+
+
+class Conflict(AsgardError):
+    code = "CONFLICT"
+    status = 409
+
+
+class Untrusted(AsgardError):
+    """An artefact's bytes are not what was registered, or hold a type that is not allowed."""
+
+    code = "UNTRUSTED_ARTEFACT"
+    status = 409
+
+
+class Unsupported(AsgardError):
+    code = "UNSUPPORTED"
+    status = 400
+
+
+class BackendUnavailable(AsgardError):
+    code = "BACKEND_UNAVAILABLE"
+    status = 503

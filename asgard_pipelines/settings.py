@@ -1,0 +1,137 @@
+"""Settings from the environment. The defaults are the embedded profile: everything in one folder."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from asgard_pipelines.errors import InvalidSettings
+
+CATALOG = "iceberg"
+"""The catalog's name, in SQL and in PyIceberg: `SqlCatalog` rows are keyed by it."""
+
+
+class Settings(BaseSettings):
+    """One immutable reading of the environment. `Settings.read()` gives typed errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASGARD_", frozen=True, extra="ignore", validate_default=True
+    )
+
+    repo: Path = Field(
+        default=Path("feature_repo"),
+        validation_alias=AliasChoices("ASGARD_REPO", "FEAST_REPO_PATH"),
+        description="The folder of declarations.",
+    )
+    home: Path | None = Field(
+        default=None,
+        description="Where all embedded state lives. Default: `.asgard` in the project.",
+    )
+    catalog_uri: str | None = Field(
+        default=None, description="SQL catalog's database URL. Default: SQLite in the home."
+    )
+    warehouse: str | None = Field(
+        default=None, description="Warehouse location. Default: a folder in the home."
+    )
+    gold_schema: str = Field(
+        default="gold",
+        validation_alias=AliasChoices("ASGARD_GOLD_SCHEMA", "GOLD_SCHEMA"),
+        description="The schema in which a bare table name is looked up.",
+    )
+    sql_engine: str = Field(default="duckdb", description="What runs SQL: `duckdb`.")
+    registry_url: str | None = Field(
+        default=None, description="Feast's SQL registry. Default: SQLite in the home."
+    )
+    state_url: str | None = Field(
+        default=None, description="Database of Asgard's own records. Default: SQLite in the home."
+    )
+    mlflow_tracking_uri: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ASGARD_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
+        description="MLflow's store. Default: SQLite in the home.",
+    )
+    model_storage: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ASGARD_MODEL_STORAGE", "MODEL_STORAGE_PATH"),
+        description="Where artefacts are stored. Default: a folder in the home.",
+    )
+    dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
+    mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads for SQL and training. Default: all cores."
+    )
+
+    @field_validator("repo", "home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(os.path.abspath(value.expanduser()))
+
+    @classmethod
+    def read(cls) -> Settings:
+        """The settings of this process's environment.
+
+        Raises:
+            InvalidSettings: a value that cannot be used, with the variable's name.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "?"
+            name = name if name.isupper() else f"ASGARD_{name.upper()}"
+            raise InvalidSettings(
+                f"{name}={first['input']!r} cannot be used: {first['msg']}.", setting=name
+            ) from None
+
+    @cached_property
+    def project(self) -> Path:
+        """The project's folder: around a repo called `feature_repo`, else the repo itself."""
+        return self.repo.parent if self.repo.name == "feature_repo" else self.repo
+
+    @cached_property
+    def state_folder(self) -> Path:
+        return self.home or self.project / ".asgard"
+
+    def _sqlite(self, name: str) -> str:
+        return f"sqlite:///{self.state_folder / name}"
+
+    @cached_property
+    def catalog_properties(self) -> dict[str, str]:
+        """What `pyiceberg.catalog.load_catalog("iceberg", **properties)` takes."""
+        return {
+            "type": "sql",
+            "uri": self.catalog_uri or self._sqlite("catalog.db"),
+            "warehouse": self.warehouse or f"file://{self.state_folder / 'warehouse'}",
+        }
+
+    @cached_property
+    def registry_database(self) -> str:
+        return self.registry_url or self._sqlite("feast_registry.db")
+
+    @cached_property
+    def online_store_path(self) -> str:
+        return str(self.state_folder / "online_store.db")
+
+    @cached_property
+    def state_database(self) -> str:
+        return self.state_url or self._sqlite("state.db")
+
+    @cached_property
+    def tracking_uri(self) -> str:
+        return self.mlflow_tracking_uri or self._sqlite("mlflow.db")
+
+    @cached_property
+    def artefact_root(self) -> str:
+        return self.model_storage or str(self.state_folder / "artefacts")
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        return self.state_folder / "dagster"
+
+    @cached_property
+    def thread_count(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0))
