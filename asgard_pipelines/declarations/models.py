@@ -49,7 +49,6 @@ class RetrainPolicy(Record):
     """Tables whose changes count; null: every table the model stands on."""
     min_changed_rows: int = Field(default=1, ge=1)
     min_interval: Duration = timedelta(0)
-    max_drift: float | None = Field(default=None, gt=0)
 
 
 class Model(Declared):

@@ -1,0 +1,24 @@
+"""Small SQL tables of Asgard's own: decisions, elections, pins, workers, remembered differences."""
+
+from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
+from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
+from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
+from asgard_pipelines.state.pins import move_pin, pin_once, run_pins
+from asgard_pipelines.state.workers import sign_in, worker_is_gone
+
+__all__ = [
+    "Decision",
+    "Difference",
+    "ElectionRecord",
+    "last_decisions",
+    "last_election",
+    "move_pin",
+    "pin_once",
+    "recall_difference",
+    "record_decision",
+    "record_election",
+    "remember_difference",
+    "run_pins",
+    "sign_in",
+    "worker_is_gone",
+]
