@@ -1,0 +1,74 @@
+# `make` alone lists what there is to make.
+PYTHON ?= python3.11
+ARGS ?=
+BIN := .venv/bin
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile pyproject.toml --group setup --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-annotate --quiet
+
+# No part of the house reports to anybody.
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export FEAST_USAGE := False
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-ui check lock wheel clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Build the environment in .venv from the lock
+
+demo: .venv/.ready ## Build and run the whole demo; ARGS=--no-serve ends after the work
+	@$(BIN)/asgard demo $(ARGS)
+
+test: .venv/.dev ## Run every test that needs nothing but this checkout; ARGS go to pytest
+	@$(BIN)/pytest -m "not ui and not stack" $(ARGS)
+
+test-ui: .venv/.dev ## Run the tests that look at the UI in Chromium
+	@command -v chromium >/dev/null || { \
+	  echo "make test-ui needs Chromium. On Debian: apt-get update && apt-get install -y chromium" >&2; exit 1; }
+	@$(BIN)/pytest -m ui $(ARGS)
+
+check: .venv/.dev ## Lint, formatting, types, and the order of the rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+wheel: .venv/.ready ## Build the wheel into dist/
+	@$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
+	@ls dist/*.whl
+
+lock: .venv/.ready ## Resolve all dependencies anew into both locks; ARGS=--upgrade lets versions move
+	@$(COMPILE) --group dev $(ARGS) --output-file requirements-dev.lock
+	@rm -f requirements.lock # its versions are those of the other lock, and only those
+	@$(COMPILE) --constraints requirements-dev.lock --output-file requirements.lock
+	@echo "Both locks are written; the next make setup installs what they name"
+
+clean: ## Remove the environment, the demo's state and every cache
+	@rm -rf .venv .asgard dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv, the locked one, fills the environment: it is the one package that pip installs.
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) is not there. On Debian: apt-get install -y python3.11 python3.11-venv" >&2; exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+
+.venv/.locked: requirements.lock | $(UV)
+	@echo "Installing what requirements.lock names"
+	@$(UV) pip sync --require-hashes requirements.lock --python $(BIN)/python
+	@rm -f .venv/.dev; touch $@
+
+.venv/.ready: .venv/.locked pyproject.toml
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable . --python $(BIN)/python
+	@touch $@
+
+.venv/.dev: .venv/.ready requirements-dev.lock
+	@echo "Adding what tests and checks need"
+	@$(UV) pip install --no-deps --require-hashes --requirements requirements-dev.lock --python $(BIN)/python
+	@touch $@
