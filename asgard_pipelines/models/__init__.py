@@ -1,0 +1,29 @@
+"""Versions of trained models: their records, aliases and artefact bytes, kept in MLflow.
+
+The only room that imports MLflow; importing the room itself does not.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asgard_pipelines.models.registration import Registration
+    from asgard_pipelines.models.registry import CHAMPION, ModelRegistry
+    from asgard_pipelines.models.version import ModelVersion
+
+_EXPORTS = {
+    "CHAMPION": "asgard_pipelines.models.registry",
+    "ModelRegistry": "asgard_pipelines.models.registry",
+    "ModelVersion": "asgard_pipelines.models.version",
+    "Registration": "asgard_pipelines.models.registration",
+}
+
+__all__ = ["CHAMPION", "ModelRegistry", "ModelVersion", "Registration"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
