@@ -15,6 +15,15 @@ CATALOG = "iceberg"
 """The catalog's name, in SQL and in PyIceberg: `SqlCatalog` rows are keyed by it."""
 
 
+def _default_repo() -> Path:
+    """`feature_repo` in the working directory; that directory itself when it is a repo.
+
+    Feast's own commands run inside the repo (`cd feature_repo && feast plan`), and there the same
+    settings must come out as one folder above.
+    """
+    return Path(".") if Path("feature_store.yaml").is_file() else Path("feature_repo")
+
+
 class Settings(BaseSettings):
     """One immutable reading of the environment. `Settings.read()` gives typed errors."""
 
@@ -23,7 +32,7 @@ class Settings(BaseSettings):
     )
 
     repo: Path = Field(
-        default=Path("feature_repo"),
+        default_factory=_default_repo,
         validation_alias=AliasChoices("ASGARD_REPO", "FEAST_REPO_PATH"),
         description="The folder of declarations.",
     )

@@ -1,0 +1,46 @@
+"""Features through Feast: the repo and its registry, the point-in-time join, the online store.
+
+`gold` is what views in a feature repo are declared on; the rest serves the other rooms. Feast itself is
+imported only by the modules behind `gold`, `read_repo`, `apply` and `materialize_online`, and by
+`historical_features` when an on-demand view is among the features.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asgard_pipelines.features.feast_repo import RepoContents, read_repo
+    from asgard_pipelines.features.historical import Joined, historical_features
+    from asgard_pipelines.features.online import materialize_online
+    from asgard_pipelines.features.registry import apply, store
+    from asgard_pipelines.features.sources import gold
+
+_HOME = {
+    "RepoContents": "feast_repo",
+    "read_repo": "feast_repo",
+    "Joined": "historical",
+    "historical_features": "historical",
+    "materialize_online": "online",
+    "apply": "registry",
+    "store": "registry",
+    "gold": "sources",
+}
+
+__all__ = [
+    "Joined",
+    "RepoContents",
+    "apply",
+    "gold",
+    "historical_features",
+    "materialize_online",
+    "read_repo",
+    "store",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,210 @@
+"""From Feast's objects to declarations."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from feast import types
+from feast.feature_view import DUMMY_ENTITY_NAME
+from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
+from feast.value_type import ValueType
+from pydantic import ValidationError
+
+from asgard_pipelines.declarations import (
+    Declared,
+    Entity,
+    Feature,
+    FeatureService,
+    FeatureView,
+    OnDemandView,
+    ServiceView,
+    Where,
+)
+from asgard_pipelines.errors import InvalidDeclarations, Problem, did_you_mean
+from asgard_pipelines.features.feast_repo import RepoContents
+
+_TYPES = {
+    types.Int32: "int32",
+    types.Int64: "int64",
+    types.Float32: "float32",
+    types.Float64: "float64",
+    types.String: "string",
+    types.Bool: "bool",
+    types.UnixTimestamp: "timestamp",
+}
+D = TypeVar("D", bound=Declared)
+
+
+class _Wrong(Exception):
+    """One thing wrong in the object at hand: the field, and what would be right."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def convert(repo: Path, project: str, contents: Any) -> RepoContents:
+    """
+    Raises:
+        InvalidDeclarations: one Problem per object that cannot be taken.
+    """
+    places = _Places(repo)
+    problems: list[Problem] = []
+    keys: dict[str, Any] = {}
+
+    def each(objects: list[Any], kind: str, read: Callable[[Any, dict[str, Any]], D]) -> list[D]:
+        done: dict[str, D] = {}
+        for found in objects:
+            where = places.of(found.name, kind)
+            try:
+                common = {
+                    "name": found.name,
+                    "description": found.description or "",
+                    "owner": getattr(found, "owner", "") or None,
+                    "tags": dict(found.tags or {}),
+                    "where": where,
+                }
+                if found.name in done:
+                    raise _Wrong("name", f"'{found.name}' is declared twice, also in {done[found.name].where}")
+                done[found.name] = read(found, common)
+            except _Wrong as wrong:
+                problems.append(Problem(where.file, where.line, wrong.field, str(wrong)))
+            except ValidationError as error:
+                for e in error.errors():
+                    field = ".".join(map(str, e["loc"]))
+                    problems.append(Problem(where.file, where.line, field, f"{e['msg']}; {e['input']!r} is not"))
+        return [done[name] for name in sorted(done)]
+
+    own_entities = [e for e in contents.entities if e.name != DUMMY_ENTITY_NAME]
+    keys = {e.name: e for e in own_entities}
+    entities = each(own_entities, "Entity", lambda e, c: _entity(e, c, contents.feature_views))
+    views = each(contents.feature_views, "FeatureView", lambda v, c: _view(v, c, keys))
+    known = {view.name for view in contents.feature_views}
+    on_demand = each(
+        contents.on_demand_feature_views, "OnDemandFeatureView", lambda v, c: _on_demand(v, c, known)
+    )
+    known |= {view.name for view in contents.on_demand_feature_views}
+    services = each(contents.feature_services, "FeatureService", lambda s, c: _service(s, c, known))
+    for stream in contents.stream_feature_views:
+        where = places.of(stream.name, "StreamFeatureView")
+        problems.append(Problem(where.file, where.line, "", "stream feature views are not taken: declare a FeatureView"))
+    both = {v.name for v in views} & {v.name for v in on_demand}
+    problems += [
+        Problem(v.where.file, v.where.line, "name", f"a feature view is called '{v.name}' too")
+        for v in on_demand
+        if v.name in both
+    ]
+    if problems:
+        raise InvalidDeclarations(problems)
+    return RepoContents(project, entities, views, on_demand, services)
+
+
+def _entity(entity: Any, common: dict[str, Any], views: list[Any]) -> Entity:
+    dtype = entity.value_type
+    if dtype == ValueType.UNKNOWN:
+        fields = {f.name: f.dtype for v in views if entity.name in v.entities for f in v.entity_columns}
+        if entity.join_key not in fields:
+            raise _Wrong("value_type", "give the join key's type: value_type=ValueType.STRING, for example")
+        return Entity(**common, join_key=entity.join_key, dtype=_type(fields[entity.join_key], entity.join_key))
+    return Entity(**common, join_key=entity.join_key, dtype=_type(types.from_value_type(dtype), entity.join_key))
+
+
+def _view(view: Any, common: dict[str, Any], entities: dict[str, Any]) -> FeatureView:
+    source = view.batch_source
+    if not isinstance(source, IcebergSource):
+        raise _Wrong("source", 'views stand on gold tables: source=gold("TABLE", timestamp_field="COLUMN")')
+    if not source.timestamp_field:
+        raise _Wrong("source", "the source needs timestamp_field, the column of the event time")
+    names = [name for name in view.entities if name != DUMMY_ENTITY_NAME]
+    for name in names:
+        if name not in entities:
+            raise _Wrong("entities", f"no entity '{name}' is declared.{did_you_mean(name, entities)}")
+    if not view.features:
+        raise _Wrong("schema", "name the view's features: schema=[Field(name=…, dtype=…)]")
+    column_of = {name: column for column, name in source.field_mapping.items()}
+    join_keys = [entities[name].join_key for name in names]
+    return FeatureView(
+        **common,
+        entities=names,
+        join_keys={key: column_of.get(key, key) for key in join_keys},
+        features=[_feature(f, column_of.get(f.name, f.name)) for f in view.features if f.name not in join_keys],
+        table=f"{source.namespace}.{source.iceberg_table}",
+        timestamp=column_of.get(source.timestamp_field, source.timestamp_field),
+        created_timestamp=source.created_timestamp_column or None,
+        ttl=view.ttl or None,  # Feast's zero never expires
+        online=view.online,
+    )
+
+
+def _on_demand(view: Any, common: dict[str, Any], known: set[str]) -> OnDemandView:
+    sources = list(view.source_feature_view_projections)
+    for name in sources:
+        if name not in known:
+            raise _Wrong("sources", f"no feature view '{name}' is declared.{did_you_mean(name, known)}")
+    if view.get_request_data_schema():
+        raise _Wrong("sources", "request data does not exist in training and batch prediction: use feature views")
+    code = getattr(view.feature_transformation, "udf_string", "") or ""
+    return OnDemandView(
+        **common,
+        features=[_feature(f, f.name) for f in view.features],
+        sources=sources,
+        fingerprint=hashlib.sha256(code.encode()).hexdigest(),
+    )
+
+
+def _service(service: Any, common: dict[str, Any], known: set[str]) -> FeatureService:
+    views = []
+    for projection in service.feature_view_projections:
+        if projection.name not in known:
+            raise _Wrong("features", f"no view '{projection.name}' is declared.{did_you_mean(projection.name, known)}")
+        if projection.name_alias or projection.join_key_map:
+            raise _Wrong("features", f"'{projection.name}' is renamed in the service: declare a view of that name")
+        views.append(ServiceView(view=projection.name, features=[f.name for f in projection.features]))
+    return FeatureService(**common, views=views)
+
+
+def _feature(field: Any, column: str) -> Feature:
+    return Feature(
+        name=field.name, dtype=_type(field.dtype, field.name), column=column, description=field.description or ""
+    )
+
+
+def _type(dtype: Any, name: str) -> str:
+    if isinstance(dtype, types.Array):
+        return f"array<{_type(dtype.base_type, name)}>"
+    if dtype not in _TYPES:
+        raise _Wrong(name, f"type {dtype} is not taken; these are: {', '.join(map(str, _TYPES))}, and arrays of them")
+    return _TYPES[dtype]
+
+
+class _Places:
+    """Where the repo's Python says `Kind(name="…")`, or decorates `def …` with it."""
+
+    def __init__(self, repo: Path) -> None:
+        self._found: dict[tuple[str, str], Where] = {}
+        for path in sorted(repo.rglob("*.py")):
+            file = path.relative_to(repo)
+            if not any(part.startswith(".") for part in file.parts):
+                tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+                for node in ast.walk(tree):
+                    self._note(node, file.as_posix())
+
+    def of(self, name: str, kind: str) -> Where:
+        """The place of `name`; the top of repo.py for one whose name is computed."""
+        return self._found.get((kind, name)) or Where(file="repo.py")
+
+    def _note(self, node: ast.AST, file: str) -> None:
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
+                    kind = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                    self._found.setdefault((kind, str(keyword.value.value)), Where(file=file, line=node.lineno))
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                called = getattr(decorator, "func", None)
+                if getattr(called, "id", getattr(called, "attr", "")) == "on_demand_feature_view":
+                    self._found[("OnDemandFeatureView", node.name)] = Where(file=file, line=node.lineno)

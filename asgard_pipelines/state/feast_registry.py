@@ -1,0 +1,28 @@
+"""Where Feast's registry is: the address in `feature_store.yaml`, filled in from the settings.
+
+Feast hands `path: sqlite://?plugin=asgard` to SQLAlchemy as it is, and SQLAlchemy finds this plugin by
+its entry point (`sqlalchemy.plugins`). So the file holds no address, and `feast plan` works by itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy.engine import URL, CreateEnginePlugin, make_url
+
+from asgard_pipelines.settings import Settings
+
+_LOCK_WAIT_SECONDS = 60
+"""How long a writer waits for SQLite's lock; its default of 5 s is short for a run beside a sensor."""
+
+
+class RegistryAddress(CreateEnginePlugin):
+    """Rewrites any URL that asks for the plugin to `Settings.registry_database`."""
+
+    def update_url(self, url: URL) -> URL:
+        address = make_url(Settings.read().registry_database)
+        if address.get_backend_name() == "sqlite":
+            if address.database and address.database != ":memory:":
+                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            address = address.update_query_dict({"timeout": str(_LOCK_WAIT_SECONDS)})
+        return address
