@@ -1,0 +1,47 @@
+"""The graph: what is declared, as Dagster assets, checks, a sensor and schedules; and its runs."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asgard_pipelines.graph.assembly import definitions
+    from asgard_pipelines.graph.backfills import BackfillOutcome, daemon_heartbeat, launch_backfill
+    from asgard_pipelines.graph.check_results import CheckResult, check_results
+    from asgard_pipelines.graph.instance import open_instance, prepare_instance
+    from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
+
+_HOMES = {
+    "definitions": "assembly",
+    "BackfillOutcome": "backfills",
+    "daemon_heartbeat": "backfills",
+    "launch_backfill": "backfills",
+    "CheckResult": "check_results",
+    "check_results": "check_results",
+    "open_instance": "instance",
+    "prepare_instance": "instance",
+    "RunEvent": "runs",
+    "RunOutcome": "runs",
+    "reconcile": "runs",
+    "run_assets": "runs",
+}
+
+__all__ = [
+    "BackfillOutcome",
+    "CheckResult",
+    "RunEvent",
+    "RunOutcome",
+    "check_results",
+    "daemon_heartbeat",
+    "definitions",
+    "launch_backfill",
+    "open_instance",
+    "prepare_instance",
+    "reconcile",
+    "run_assets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"asgard_pipelines.graph.{_HOMES[name]}"), name)
+    raise AttributeError(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import BigInteger, Column, DateTime, String, Table, insert, select
@@ -25,7 +25,7 @@ _differences = Table(
 
 
 class Difference(BaseModel):
-    """Rows added and removed; `first` and `last` are the changed rows' times (naive, UTC)."""
+    """Rows added and removed; `first` and `last` are the changed rows' times (UTC)."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -44,11 +44,26 @@ def recall_difference(settings: Settings, table: str, before: int, after: int) -
                 _differences.c.after_snapshot == after,
             )
         ).one_or_none()
-    return None if row is None else Difference.model_validate(row)
+    if row is None:
+        return None
+    return Difference(
+        added=row.added,
+        removed=row.removed,
+        first=row.first.replace(tzinfo=UTC) if row.first else None,
+        last=row.last.replace(tzinfo=UTC) if row.last else None,
+    )
 
 
 def remember_difference(settings: Settings, table: str, before: int, after: int, found: Difference) -> None:
-    values = found.model_dump() | {"table_name": table, "before_snapshot": before, "after_snapshot": after}
+    values = {
+        "table_name": table,
+        "before_snapshot": before,
+        "after_snapshot": after,
+        "added": found.added,
+        "removed": found.removed,
+        "first": found.first and found.first.astimezone(UTC).replace(tzinfo=None),
+        "last": found.last and found.last.astimezone(UTC).replace(tzinfo=None),
+    }
     try:
         with database(settings).begin() as connection:
             connection.execute(insert(_differences).values(**values))

@@ -1,0 +1,35 @@
+"""The graph of a project: everything declared, as Dagster definitions."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.graph.feature_assets import feature_assets, online_assets
+from asgard_pipelines.graph.gold_assets import gold_assets, gold_specs
+from asgard_pipelines.graph.handoff import HandoffIOManager
+from asgard_pipelines.graph.house import House
+from asgard_pipelines.graph.model_assets import model_assets
+from asgard_pipelines.graph.prediction_assets import prediction_assets
+from asgard_pipelines.graph.schedules import schedules
+from asgard_pipelines.graph.sensors import keep_up_sensor
+from asgard_pipelines.graph.table_checks import external_checks
+
+
+def definitions(declarations: Declarations) -> dg.Definitions:
+    """The same declarations always give the same graph; nothing is read but them."""
+    return dg.Definitions(
+        assets=[
+            *gold_specs(declarations),
+            *gold_assets(declarations),
+            *feature_assets(declarations),
+            *online_assets(declarations),
+            *model_assets(declarations),
+            *prediction_assets(declarations),
+        ],
+        asset_checks=external_checks(declarations),
+        sensors=[keep_up_sensor(declarations)],
+        schedules=schedules(declarations),
+        resources={"house": House(), "handoff": HandoffIOManager()},
+        executor=dg.in_process_executor,
+    )

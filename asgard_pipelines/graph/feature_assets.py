@@ -1,0 +1,126 @@
+"""Feature views in the graph: `features/<view>` pins its table, `online/<view>` serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from asgard_pipelines.declarations import Declarations, FeatureView, OnDemandView, fingerprint
+from asgard_pipelines.graph.house import House
+from asgard_pipelines.graph.keys import feature_key, online_key, table_keys
+from asgard_pipelines.graph.metadata import column_lineage, table_metadata, version_of
+
+
+def feature_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
+    """One asset per feature view, and one per on-demand view."""
+    keys = table_keys(declarations)
+    views = [_view(view, keys) for view in declarations.views]
+    return views + [_on_demand_view(view, declarations) for view in declarations.on_demand_views]
+
+
+def online_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
+    """One asset per view that is served online."""
+    return [_online(view) for view in declarations.views if view.online]
+
+
+def _common(declared: FeatureView | OnDemandView) -> dict[str, Any]:
+    return {
+        "owners": [declared.owner] if declared.owner else None,
+        "tags": declared.tags,
+        "code_version": fingerprint(declared),
+    }
+
+
+def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=feature_key(view),
+        description=_described(view),
+        group_name="features",
+        kinds={"feast", "iceberg"},
+        deps=[keys[view.table]] if view.table in keys else [],
+        **_common(view),
+    )
+    def pin_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        run = house.run(context.run_id)
+        pin = run.pin(view.table)
+        columns = {feature.name: [(view.table, feature.column)] for feature in view.features}
+        columns |= {key: [(view.table, column)] for key, column in view.join_keys.items()}
+        return dg.MaterializeResult(
+            data_version=version_of(pin),
+            metadata=table_metadata(run.lakehouse, pin)
+            | {
+                "dagster/column_schema": _schema(view),
+                "dagster/column_lineage": column_lineage(columns, keys),
+                "asgard/ttl": str(view.ttl) if view.ttl else "never expires",
+            },
+        )
+
+    return pin_view
+
+
+def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.AssetsDefinition:
+    sources = [source for source in declarations.views if source.name in view.sources]
+
+    @dg.asset(
+        key=feature_key(view),
+        description=(view.description or f"Features of `{view.name}`") + "\n\nComputed when it is read.",
+        group_name="features",
+        kinds={"feast", "python"},
+        deps=[feature_key(source) for source in sources],
+        **_common(view),
+    )
+    def pin_sources(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        run = house.run(context.run_id)
+        pins = run.pins(sorted({source.table for source in sources}))
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion("+".join(str(pin.snapshot_id) for pin in pins.values())),
+            metadata={
+                "dagster/column_schema": _schema(view),
+                "asgard/function": view.fingerprint[:16],
+            },
+        )
+
+    return pin_sources
+
+
+def _online(view: FeatureView) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=online_key(view),
+        description=f"The newest values of `{view.name}` per entity, in the online store.",
+        group_name="online",
+        kinds={"feast", "sqlite"},
+        deps=[feature_key(view)],
+        pool=f"online_{view.name}",
+        **_common(view),
+    )
+    def materialize_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        from asgard_pipelines.features import materialize_online
+
+        run = house.run(context.run_id)
+        pin = run.pin(view.table)
+        newest = run.lakehouse.newest(pin, view.timestamp)
+        written = 0
+        if newest is not None:
+            written = materialize_online(run.settings, run.lakehouse, view, pin, newest)
+        return dg.MaterializeResult(
+            data_version=version_of(pin),
+            metadata={
+                "dagster/row_count": written,
+                "dagster/column_schema": _schema(view),
+                "asgard/snapshot_id": str(pin.snapshot_id),
+                "asgard/as_of": newest.isoformat() if newest else "the table is empty",
+            },
+        )
+
+    return materialize_view
+
+
+def _schema(view: FeatureView | OnDemandView) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(f.name, f.dtype, f.description or None) for f in view.features])
+
+
+def _described(view: FeatureView) -> str:
+    head = view.description or f"Features of `{view.table}`"
+    return f"{head}\n\nEntity: {', '.join(view.entities) or 'none'}. Event time: `{view.timestamp}`."

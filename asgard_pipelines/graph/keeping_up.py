@@ -1,0 +1,114 @@
+"""Keeping up with the data: observe, decide, and ask for one run. The sensor and the demo share it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.graph.observation import Observed, observe
+from asgard_pipelines.graph.reconciliation import Ground, Plan, reconciliation
+from asgard_pipelines.graph.run_history import (
+    MODELS_TAG,
+    PLAN_TAG,
+    bury_dead_runs,
+    run_under_way,
+    training_failures,
+    unsuccessful_tries,
+)
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import Decision, record_decision
+
+if TYPE_CHECKING:
+    from asgard_pipelines.lakehouse import Lakehouse
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@dataclass
+class Step:
+    """One look at the world. `request` is the run to start, or None with `reason` why not."""
+
+    observed: Observed
+    plan: Plan
+    request: dg.RunRequest | None
+    reason: str
+
+
+def next_step(
+    settings: Settings, lakehouse: Lakehouse, declarations: Declarations, instance: dg.DagsterInstance
+) -> Step:
+    """What is to be done now. Decisions are recorded when they differ from the last ones."""
+    bury_dead_runs(settings, instance)
+    observed = observe(settings, lakehouse, declarations, instance)
+    ground = Ground(
+        settings,
+        lakehouse,
+        declarations,
+        observed,
+        training_failures(settings, instance, declarations),
+        datetime.now(UTC),
+    )
+    plan = reconciliation(ground)
+    if plan.empty:
+        _record(settings, plan)
+        return Step(observed, plan, None, _why_nothing(plan, observed))
+    busy = run_under_way(instance, plan.selection)
+    if busy:
+        return Step(observed, plan, None, f"run {busy[:8]} is under way; what landed is decided after it")
+    request = _request(lakehouse, plan, instance)
+    _record(settings, plan)
+    return Step(observed, plan, request, _summary(plan))
+
+
+def _request(lakehouse: Lakehouse, plan: Plan, instance: dg.DagsterInstance) -> dg.RunRequest:
+    identity = json.dumps(
+        [
+            sorted(key.to_user_string() for key in plan.selection),
+            plan.partitions,
+            sorted(f"{state.table}@{state.snapshot_id}" for state in lakehouse.tables()),
+        ]
+    )
+    plan_hash = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    tags = {PLAN_TAG: plan_hash, "dagster/max_runtime": "7200"}
+    if plan.models:
+        tags[MODELS_TAG] = ",".join(plan.models)
+    if plan.partitions:
+        tags |= {RANGE_START: plan.partitions[0], RANGE_END: plan.partitions[1]}
+    return dg.RunRequest(
+        run_key=f"{plan_hash}/{unsuccessful_tries(instance, plan_hash)}",
+        asset_selection=plan.selection,
+        tags=tags,
+    )
+
+
+def _record(settings: Settings, plan: Plan) -> None:
+    for decision in plan.decisions:
+        record_decision(settings, decision)
+
+
+def _summary(plan: Plan) -> str:
+    parts = []
+    if plan.gold:
+        parts.append(f"build {', '.join(plan.gold)}")
+    if plan.models:
+        parts.append(f"retrain {', '.join(plan.models)}")
+    if plan.predictions:
+        parts.append(f"predict {', '.join(plan.predictions)}")
+    return "; ".join(parts)
+
+
+def _why_nothing(plan: Plan, observed: Observed) -> str:
+    reasons = [f"{d.subject}: {d.reason}" for d in plan.decisions if d.verdict in ("wait", "skip")]
+    reasons += [f"{table} has not been written yet" for table in observed.missing]
+    return "Nothing is due. " + "; ".join(reasons)
+
+
+def waiting(plan: Plan) -> list[Decision]:
+    """The decisions of `plan` that wait for something."""
+    return [decision for decision in plan.decisions if decision.verdict == "wait"]

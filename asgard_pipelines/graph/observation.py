@@ -1,0 +1,145 @@
+"""Watching external tables: a materialization event for every landing that changed rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from asgard_pipelines.declarations import Declarations, GoldTable, partition_instant, partition_key
+from asgard_pipelines.graph.clocks import Clock, clock_watermark, clocks
+from asgard_pipelines.graph.keys import gold_key
+from asgard_pipelines.graph.metadata import table_metadata
+from asgard_pipelines.graph.table_checks import evaluate_external
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import Difference, recall_difference, remember_difference
+
+if TYPE_CHECKING:
+    from asgard_pipelines.lakehouse import Changes, Lakehouse, Pin
+
+DATA_VERSION = "dagster/data_version"
+
+
+@dataclass
+class Observed:
+    """What stands in the external tables now.
+
+    `watermarks`: table -> instant (UTC). `new_keys`: clock name -> partition keys to add.
+    `events`: what Dagster is to be told. `missing`: declared tables that nobody has written yet.
+    """
+
+    pins: dict[str, Pin] = field(default_factory=dict)
+    watermarks: dict[str, datetime | None] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    new_keys: dict[str, list[str]] = field(default_factory=dict)
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def observe(
+    settings: Settings, lakehouse: Lakehouse, declarations: Declarations, instance: dg.DagsterInstance
+) -> Observed:
+    """Looks at every external table and at what Dagster was last told about it."""
+    from asgard_pipelines.lakehouse import watermark
+
+    found = Observed()
+    external = [table for table in declarations.gold if table.external]
+    for table in external:
+        if not lakehouse.exists(table.table):
+            found.missing.append(table.table)
+            continue
+        pin = lakehouse.pin(table.table)
+        found.pins[table.table] = pin
+        found.watermarks[table.table] = watermark(lakehouse, table, pin)
+    clock_of = clocks(declarations)
+    for clock in set(clock_of.values()):
+        keys = clock.keys(clock_watermark(clock, found.watermarks))
+        known = set(instance.get_dynamic_partitions(clock.name))
+        found.keys[clock.name] = keys
+        found.new_keys[clock.name] = [key for key in keys if key not in known]
+    for table in external:
+        if table.table in found.pins and found.pins[table.table].snapshot_id is not None:
+            found.events += _told(settings, lakehouse, instance, table, found, clock_of.get(table.table))
+    return found
+
+
+def report(observed: Observed, instance: dg.DagsterInstance) -> None:
+    """Tells Dagster what was observed, outside a sensor."""
+    for clock, keys in observed.new_keys.items():
+        if keys:
+            instance.add_dynamic_partitions(clock, keys)
+    for event in observed.events:
+        instance.report_runless_asset_event(event)
+
+
+def logical_changes(
+    settings: Settings, lakehouse: Lakehouse, before: Pin, after: Pin, time_column: str | None
+) -> Changes:
+    """`lakehouse.changes`, remembered: two snapshots never differ otherwise than they did."""
+    from asgard_pipelines.lakehouse import Changes
+
+    if before.snapshot_id is None or after.snapshot_id is None or before == after:
+        return lakehouse.changes(before, after, time_column)
+    known = recall_difference(settings, after.table, before.snapshot_id, after.snapshot_id)
+    if known is None:
+        changes = lakehouse.changes(before, after, time_column)
+        known = Difference.model_validate(changes)
+        remember_difference(settings, after.table, before.snapshot_id, after.snapshot_id, known)
+    return Changes(known.added, known.removed, known.first, known.last)
+
+
+def _told(
+    settings: Settings,
+    lakehouse: Lakehouse,
+    instance: dg.DagsterInstance,
+    table: GoldTable,
+    found: Observed,
+    clock: Clock | None,
+) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """The events of a landing; none when Dagster knows this state of the rows already."""
+    pin = found.pins[table.table]
+    last = instance.get_latest_materialization_event(gold_key(table))
+    told = last.asset_materialization.tags if last and last.asset_materialization else {}
+    keys: list[str | None] = [None]
+    changed = "first sight"
+    if told and (before := told.get(DATA_VERSION)):
+        changes = logical_changes(
+            settings, lakehouse, lakehouse.pin(table.table, int(before)), pin, table.timestamp
+        )
+        if not changes:
+            return []
+        changed = f"{changes.added} rows added, {changes.removed} removed"
+        if clock:
+            keys = list(_reached(clock, found.keys[clock.name], changes.first, changes.last))
+    elif clock:
+        keys = list(found.keys[clock.name])
+    mark = found.watermarks[table.table]
+    metadata = table_metadata(lakehouse, pin) | {
+        "asgard/changed": changed,
+        **({"asgard/watermark": mark.isoformat()} if mark else {}),
+    }
+    landings = [
+        dg.AssetMaterialization(
+            gold_key(table), partition=key, metadata=metadata, tags={DATA_VERSION: str(pin.snapshot_id)}
+        )
+        for key in keys
+    ]
+    return [*landings, *evaluate_external(lakehouse, table, pin)]
+
+
+def _reached(clock: Clock, keys: list[str], first: datetime | None, last: datetime | None) -> list[str]:
+    """Keys of the partitions that hold rows of [first, last]: partition K is complete at K, so
+    it holds the rows of the period before it. At least the newest key, so that no landing is lost."""
+    if first is None or last is None or not keys:
+        return keys
+    low, high = partition_key(clock.cadence, first), partition_key(clock.cadence, last)
+    reached = [
+        after
+        for before, after in zip(keys, keys[1:], strict=False)
+        if low <= before <= high
+    ]
+    if partition_instant(clock.cadence, keys[0]).replace(tzinfo=None) > first.replace(tzinfo=None):
+        reached.insert(0, keys[0])
+    return reached or keys[-1:]
