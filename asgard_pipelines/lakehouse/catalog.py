@@ -1,0 +1,191 @@
+"""The Iceberg catalog: opening it, names, and tables as they stood at a snapshot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog as IcebergCatalog
+from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.io import FileIO
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Snapshot
+from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it through
+
+from asgard_pipelines.errors import BackendUnavailable, SnapshotNotFound, TableNotFound
+from asgard_pipelines.lakehouse.column_types import arrow_schema, declared_type
+from asgard_pipelines.lakehouse.pins import Pin
+from asgard_pipelines.settings import CATALOG, Settings
+
+_OPENING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as it stands now. `columns` maps names to declared types; `updated_at` is UTC."""
+
+    table: str
+    snapshot_id: int | None
+    rows: int
+    columns: dict[str, str]
+    updated_at: datetime
+    properties: dict[str, str] = field(repr=False)
+    location: str = field(repr=False)
+
+    @property
+    def pin(self) -> Pin:
+        return Pin(self.table, self.snapshot_id)
+
+
+@dataclass(frozen=True)
+class PinnedTable:
+    """A table as it stood at a pin: `metadata` has that snapshot's schema as the current one."""
+
+    pin: Pin
+    metadata: TableMetadata
+    io: FileIO
+
+    @property
+    def schema(self) -> Schema:
+        return self.metadata.schema()
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return arrow_schema(self.schema)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        return None if self.pin.snapshot_id is None else self.metadata.snapshot_by_id(self.pin.snapshot_id)
+
+
+class Catalog:
+    """The catalog called `iceberg`, opened at the first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def iceberg(self) -> IcebergCatalog:
+        """The opened catalog; the home's folder and the namespace of gold are made when missing."""
+        properties = self._settings.catalog_properties
+        if properties["uri"].startswith("sqlite:///"):
+            Path(properties["uri"].removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + _OPENING_SECONDS
+        while True:  # processes that open a new catalog together collide on its first tables
+            try:
+                catalog = load_catalog(CATALOG, **properties)
+                self._make_namespace(catalog, self._settings.gold_schema)
+                return catalog
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise BackendUnavailable(f"The catalog cannot be opened: {error.orig}.") from error
+                time.sleep(0.1)
+
+    def _make_namespace(self, catalog: IcebergCatalog, namespace: str) -> None:
+        try:
+            catalog.create_namespace_if_not_exists(namespace)
+        except NamespaceAlreadyExistsError:
+            return
+
+    def make_namespace_of(self, table: str) -> None:
+        self._make_namespace(self.iceberg, table.split(".")[0])
+
+    def qualified(self, name: str) -> str:
+        """`schema.table` of `t`, `schema.t` or `iceberg.schema.t`, whether it exists or not.
+
+        Raises:
+            TableNotFound: the name has another shape, or another catalog's name.
+        """
+        parts = name.split(".")
+        if len(parts) == 3 and parts[0] == CATALOG:
+            parts = parts[1:]
+        if len(parts) == 1:
+            parts = [self._settings.gold_schema, *parts]
+        if len(parts) != 2 or not all(parts):
+            raise TableNotFound(name, self.names())
+        return ".".join(parts)
+
+    def names(self) -> list[str]:
+        """Every table, as `schema.table`, sorted."""
+        return sorted(
+            ".".join(identifier)
+            for namespace in self.iceberg.list_namespaces()
+            for identifier in self.iceberg.list_tables(namespace)
+        )
+
+    def exists(self, name: str) -> bool:
+        return self.iceberg.table_exists(self.qualified(name))
+
+    def load(self, name: str) -> Table:
+        """The table as it stands now. Raises TableNotFound."""
+        table = self.find(name)
+        if table is None:
+            raise TableNotFound(name, self.names())
+        return table
+
+    def find(self, name: str) -> Table | None:
+        try:
+            return self.iceberg.load_table(self.qualified(name))
+        except NoSuchTableError:
+            return None
+
+    def pinned(self, pin: Pin) -> PinnedTable:
+        """Raises TableNotFound, SnapshotNotFound."""
+        table = self.load(pin.table)
+        metadata = table.metadata
+        if pin.snapshot_id is None:
+            return PinnedTable(pin, metadata, table.io)
+        snapshot = snapshot_of(table, pin.snapshot_id)
+        if snapshot.schema_id is not None and snapshot.schema_id != metadata.current_schema_id:
+            metadata = metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
+        return PinnedTable(pin, metadata, table.io)
+
+    def state(self, name: str) -> TableState:
+        """Raises TableNotFound."""
+        table = self.load(name)
+        snapshot = table.current_snapshot()
+        return TableState(
+            table=self.qualified(name),
+            snapshot_id=snapshot.snapshot_id if snapshot else None,
+            rows=_row_count(table, snapshot),
+            columns={f.name: declared_type(f.type) for f in arrow_schema(table.schema())},
+            updated_at=datetime.fromtimestamp(table.metadata.last_updated_ms / 1000, UTC),
+            properties=dict(table.properties),
+            location=table.location(),
+        )
+
+
+def snapshot_of(table: Table, snapshot_id: int) -> Snapshot:
+    """Raises SnapshotNotFound."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    if snapshot is None:
+        name = ".".join(table.name())
+        raise SnapshotNotFound(
+            f"Table '{name}' has no snapshot {snapshot_id}: it has expired, or belongs to another table.",
+            table=name,
+            snapshot_id=snapshot_id,
+        )
+    return snapshot
+
+
+def summary_of(snapshot: Snapshot) -> dict[str, str]:
+    """A snapshot's summary as one flat mapping; `operation` among it."""
+    if snapshot.summary is None:
+        return {}
+    return {"operation": snapshot.summary.operation.value, **snapshot.summary.additional_properties}
+
+
+def _row_count(table: Table, snapshot: Snapshot | None) -> int:
+    if snapshot is None:
+        return 0
+    summary = summary_of(snapshot)
+    if "total-records" in summary and summary.get("total-delete-files", "0") == "0":
+        return int(summary["total-records"])
+    return table.scan().count()

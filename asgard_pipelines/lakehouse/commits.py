@@ -1,0 +1,248 @@
+"""Commits that carry an idempotency key and are tried until they land or conflict for good."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.table import DataScan, Table, Transaction
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.transforms import DayTransform, MonthTransform
+from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it through
+
+from asgard_pipelines.errors import BackendUnavailable, ColumnNotFound, Conflict, Invalid
+from asgard_pipelines.lakehouse.catalog import Catalog, snapshot_of, summary_of
+from asgard_pipelines.lakehouse.filters import expression
+from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.lakehouse.row_types import cast, evolve, fit, stored_schema
+
+KEY = "asgard.key"
+"""The property of a snapshot's summary that holds its idempotency key."""
+
+_WRITER = "asgard.writer"
+"""The property that tells which call landed a commit, when its answer got lost."""
+
+Rows = pa.Table | Callable[[], pa.RecordBatchReader]
+"""Rows to write. A callable gives a fresh reader for each try, since a try spends it."""
+
+TableProperties = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Properties to set; a callable makes them from those that stand, anew for each try."""
+
+_T = TypeVar("_T")
+_TRANSFORMS = {"month": MonthTransform, "day": DayTransform}
+_NEW_TABLE = {"format-version": "2", "commit.retry.num-retries": "50"}
+_LONGEST_WAIT = 1.0
+
+
+@dataclass(frozen=True)
+class Commit:
+    """`pin` is the snapshot, `rows` how many it added; `landed` is False when the key stood already."""
+
+    pin: Pin
+    rows: int
+    landed: bool
+
+
+class Writer:
+    """Writes to a catalog's tables; gives up on a commit after `seconds`."""
+
+    def __init__(self, catalog: Catalog, seconds: float) -> None:
+        self._catalog = catalog
+        self._seconds = seconds
+
+    def append(
+        self, table: str, rows: Rows, key: str, properties: Mapping[str, str], partition_by: str | None
+    ) -> Commit:
+        name = self._catalog.qualified(table)
+
+        def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
+            transaction.append(_fitted(name, transaction, rows), dict(properties) | summary)
+
+        return self._write(name, rows, key, stage, partition_by)
+
+    def overwrite(
+        self,
+        table: str,
+        rows: Rows,
+        where: Sequence[Predicate],
+        key: str,
+        properties: Mapping[str, str],
+        table_properties: TableProperties,
+        partition_by: str | None,
+    ) -> Commit:
+        name = self._catalog.qualified(table)
+
+        def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
+            fitted = _fitted(name, transaction, rows)
+            condition = expression(where, transaction.table_metadata.schema(), name) if where else AlwaysTrue()
+            summary = dict(properties) | summary
+            # PyIceberg warns of an overwrite that finds nothing to remove
+            if table is not None and _any_file(table, transaction, condition):
+                transaction.overwrite(fitted, condition, summary)
+            else:
+                transaction.append(fitted, summary)
+            _set_properties(transaction, table_properties)
+
+        return self._write(name, rows, key, stage, partition_by)
+
+    def set_properties(self, table: str, properties: TableProperties) -> None:
+        name = self._catalog.qualified(table)
+
+        def attempt() -> None:
+            with self._catalog.load(name).transaction() as transaction:
+                _set_properties(transaction, properties)
+
+        self._until_landed(name, attempt)
+
+    def tag(self, pin: Pin, tag: str) -> None:
+        """Raises SnapshotNotFound; Conflict when the tag names another snapshot."""
+
+        def attempt() -> None:
+            table = self._catalog.load(pin.table)
+            if pin.snapshot_id is None:
+                raise Invalid(f"Table '{pin.table}' has no snapshot to tag.", table=pin.table)
+            snapshot_of(table, pin.snapshot_id)
+            standing = table.refs().get(tag)
+            if standing is None:
+                table.manage_snapshots().create_tag(pin.snapshot_id, tag).commit()
+            elif standing.snapshot_id != pin.snapshot_id:
+                raise Conflict(
+                    f"Tag '{tag}' of '{pin.table}' names snapshot {standing.snapshot_id}, not {pin.snapshot_id}.",
+                    table=pin.table,
+                    tag=tag,
+                )
+
+        self._until_landed(pin.table, attempt)
+
+    def find(self, name: str, key: str) -> Pin | None:
+        table = self._catalog.find(name)
+        snapshot = table and with_key(table, key)
+        return Pin(self._catalog.qualified(name), snapshot.snapshot_id) if snapshot else None
+
+    def _write(
+        self,
+        name: str,
+        rows: Rows,
+        key: str,
+        stage: Callable[[Transaction, dict[str, str], Table | None], None],
+        partition_by: str | None,
+    ) -> Commit:
+        writer = uuid4().hex
+
+        def attempt() -> Commit:
+            table = self._catalog.find(name)
+            if standing := table and with_key(table, key):
+                return _commit(name, standing, writer)
+            transaction = _once(table) if table else self._creation(name, rows, partition_by)
+            stage(transaction, {KEY: key, _WRITER: writer}, table)
+            landed = transaction.commit_transaction().current_snapshot()
+            assert landed is not None  # what was just committed
+            return _commit(name, landed, writer)
+
+        return self._until_landed(name, attempt)
+
+    def _creation(self, name: str, rows: Rows, partition_by: str | None) -> Transaction:
+        self._catalog.make_namespace_of(name)
+        schema = stored_schema(_reader(rows).schema)
+        transaction = self._catalog.iceberg.create_table_transaction(name, schema, properties=_NEW_TABLE)
+        if partition_by is not None:
+            column, transform = _partition(partition_by, schema, name)
+            with transaction.update_spec() as update:
+                update.add_field(column, transform, f"{column}_{partition_by.split('(')[0]}")
+        return transaction
+
+    def _until_landed(self, name: str, attempt: Callable[[], _T]) -> _T:
+        deadline = time.monotonic() + self._seconds
+        for wait in _waits():
+            try:
+                return attempt()
+            except (CommitFailedException, TableAlreadyExistsError, ValidationException) as error:
+                if time.monotonic() > deadline:
+                    raise Conflict(
+                        f"Table '{name}' is written by others without a pause: gave up after {self._seconds:g} s.",
+                        table=name,
+                    ) from error
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise BackendUnavailable(f"The catalog does not answer: {error.orig}.", table=name) from error
+            time.sleep(wait)
+        raise AssertionError("waits do not end")
+
+
+def with_key(table: Table, key: str) -> Snapshot | None:
+    """The last snapshot of the commit that carries `key`, among those the table's state stands on."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        if summary_of(snapshot).get(KEY) == key:
+            return snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else table.snapshot_by_id(parent) or _eldest_before(table, snapshot)
+    return None
+
+
+def _eldest_before(table: Table, snapshot: Snapshot) -> Snapshot | None:
+    """The newest snapshot older than one whose parent has expired: tags keep some of the ancestors."""
+    older = [s for s in table.snapshots() if (s.sequence_number or 0) < (snapshot.sequence_number or 0)]
+    return max(older, key=lambda s: s.sequence_number or 0, default=None)
+
+
+def _commit(name: str, snapshot: Snapshot, writer: str) -> Commit:
+    summary = summary_of(snapshot)
+    pin = Pin(name, snapshot.snapshot_id)
+    return Commit(pin, int(summary.get("added-records", "0")), landed=summary.get(_WRITER) == writer)
+
+
+def _once(table: Table) -> Transaction:
+    """A transaction that PyIceberg tries once: each of our tries has to look for the key first."""
+    properties = dict(table.metadata.properties) | {"commit.retry.num-retries": "0"}
+    table.metadata = table.metadata.model_copy(update={"properties": properties})
+    return table.transaction()
+
+
+def _reader(rows: Rows) -> pa.RecordBatchReader:
+    return rows.to_reader() if isinstance(rows, pa.Table) else rows()
+
+
+def _fitted(name: str, transaction: Transaction, rows: Rows) -> pa.Table | pa.RecordBatchReader:
+    reader = _reader(rows)
+    evolve(transaction, fit(name, transaction.table_metadata.schema(), reader.schema))
+    fitted = cast(name, transaction.table_metadata.schema(), reader)
+    # PyIceberg writes no stream into a partitioned table
+    return fitted if transaction.table_metadata.spec().is_unpartitioned() else fitted.read_all()
+
+
+def _any_file(table: Table, transaction: Transaction, condition: BooleanExpression) -> bool:
+    scan = DataScan(transaction.table_metadata, table.io, row_filter=condition)
+    return any(True for _ in scan.plan_files())
+
+
+def _set_properties(transaction: Transaction, properties: TableProperties) -> None:
+    if callable(properties):
+        properties = properties(transaction.table_metadata.properties)
+    if properties:
+        transaction.set_properties(dict(properties))
+
+
+def _partition(written: str, schema: pa.Schema, table: str) -> tuple[str, MonthTransform | DayTransform]:
+    match = re.fullmatch(r"(month|day)\((\w+)\)", written)
+    if match is None:
+        raise Invalid(f"Partition '{written}' of '{table}' has to be month(COLUMN) or day(COLUMN).", table=table)
+    transform, column = match.groups()
+    if column not in schema.names:
+        raise ColumnNotFound(column, schema.names, table=table)
+    return column, _TRANSFORMS[transform]()
+
+
+def _waits() -> Iterator[float]:
+    longest = 0.01
+    while True:
+        yield random.uniform(0, longest)
+        longest = min(_LONGEST_WAIT, longest * 2)

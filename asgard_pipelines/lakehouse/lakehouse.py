@@ -1,0 +1,169 @@
+"""The lakehouse as other rooms see it: tables, snapshots, pinned reads, keyed commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from asgard_pipelines.errors import TableNotFound
+from asgard_pipelines.lakehouse import reads
+from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of, summary_of
+from asgard_pipelines.lakehouse.changes import Changes, changes
+from asgard_pipelines.lakehouse.commits import Commit, Rows, TableProperties, Writer
+from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.settings import Settings
+
+_COMMIT_SECONDS = 300.0
+
+
+class Lakehouse:
+    """The tables of the configured catalog, which is opened at the first use.
+
+    Every name is accepted as `t`, `schema.t` or `iceberg.schema.t`; names that come back are
+    `schema.table`. Rows come back in plain Arrow types, timestamps as naive UTC microseconds.
+
+    Args:
+        settings: where the catalog and the warehouse are, how many threads to use.
+        commit_seconds: how long one commit is tried before it is given up.
+    """
+
+    def __init__(self, settings: Settings, *, commit_seconds: float = _COMMIT_SECONDS) -> None:
+        self.settings = settings
+        self.catalog = Catalog(settings)
+        self._writer = Writer(self.catalog, commit_seconds)
+
+    def resolve(self, name: str) -> str:
+        """`schema.table` of a table that exists. Raises TableNotFound."""
+        qualified = self.catalog.qualified(name)
+        if not self.catalog.exists(qualified):
+            raise TableNotFound(name, self.catalog.names())
+        return qualified
+
+    def exists(self, name: str) -> bool:
+        return self.catalog.exists(name)
+
+    def tables(self) -> list[TableState]:
+        """Every table, sorted by name."""
+        return [self.catalog.state(name) for name in self.catalog.names()]
+
+    def state(self, name: str) -> TableState:
+        """Raises TableNotFound."""
+        return self.catalog.state(name)
+
+    def pin(self, name: str, snapshot_id: int | None = None) -> Pin:
+        """The table at a snapshot; the current one by default. Raises TableNotFound, SnapshotNotFound."""
+        table = self.catalog.load(name)
+        if snapshot_id is not None:
+            snapshot_of(table, snapshot_id)
+            return Pin(self.catalog.qualified(name), snapshot_id)
+        current = table.current_snapshot()
+        return Pin(self.catalog.qualified(name), current.snapshot_id if current else None)
+
+    def schema(self, pin: Pin) -> pa.Schema:
+        """Names and plain types of the columns as of that snapshot. Raises TableNotFound, SnapshotNotFound."""
+        return self.catalog.pinned(pin).arrow_schema
+
+    def read(
+        self, pin: Pin, columns: Sequence[str] | None = None, where: Sequence[Predicate] = ()
+    ) -> pa.RecordBatchReader:
+        """The pinned table's rows that meet every predicate, as batches, in the order of `columns`.
+
+        Files that cannot hold such rows are not opened, and as many files as there are threads are
+        held in memory at once.
+
+        Raises:
+            TableNotFound, SnapshotNotFound, ColumnNotFound, TypeMismatch
+        """
+        return reads.read(self.catalog.pinned(pin), columns, where, self.settings.thread_count)
+
+    def read_table(
+        self, pin: Pin, columns: Sequence[str] | None = None, where: Sequence[Predicate] = ()
+    ) -> pa.Table:
+        """`read`, all of it in memory."""
+        return self.read(pin, columns, where).read_all()
+
+    def newest(self, pin: Pin, column: str) -> datetime | None:
+        """The greatest time in `column` (UTC aware), None when there is none; mostly from file bounds.
+
+        Raises:
+            TableNotFound, SnapshotNotFound, ColumnNotFound, TypeMismatch
+        """
+        return reads.newest(self.catalog.pinned(pin), column)
+
+    def append(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        key: str,
+        properties: Mapping[str, str] | None = None,
+        partition_by: str | None = None,
+    ) -> Commit:
+        """Add rows in one commit; when a commit with `key` stands already, nothing is done.
+
+        Args:
+            rows: a table, or a callable that gives a fresh reader for each try. New columns are
+                added to the table (null in its older rows), and a column is widened where that
+                loses nothing.
+            properties: more properties for the snapshot's summary.
+            partition_by: for a table that is made by this commit: `month(COLUMN)` or `day(COLUMN)`.
+
+        Raises:
+            TypeMismatch: a column's values do not fit the table.
+            Conflict, BackendUnavailable: not landed within the time limit.
+        """
+        return self._writer.append(table, rows, key, properties or {}, partition_by)
+
+    def overwrite(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        where: Sequence[Predicate] = (),
+        key: str,
+        properties: Mapping[str, str] | None = None,
+        table_properties: TableProperties | None = None,
+        partition_by: str | None = None,
+    ) -> Commit:
+        """Replace the rows that meet `where` (none given: all) by `rows`, in one atomic commit.
+
+        `table_properties` are set in the same commit; a callable makes them from those that stand.
+        Otherwise as `append`.
+        """
+        return self._writer.overwrite(
+            table, rows, where, key, properties or {}, table_properties or {}, partition_by
+        )
+
+    def set_properties(self, table: str, properties: TableProperties) -> None:
+        """Set table properties; no snapshot is made. Raises TableNotFound, Conflict."""
+        self._writer.set_properties(table, properties)
+
+    def summary(self, pin: Pin) -> dict[str, str]:
+        """The snapshot's summary, `operation` among it; empty for a table without a snapshot."""
+        snapshot = self.catalog.pinned(pin).snapshot
+        return summary_of(snapshot) if snapshot else {}
+
+    def find(self, table: str, key: str) -> Pin | None:
+        """The snapshot whose commit carries `key`, among the ancestors of the current one."""
+        return self._writer.find(table, key)
+
+    def tag(self, pin: Pin, name: str) -> None:
+        """Name a snapshot, which then never expires. Raises SnapshotNotFound, Conflict when taken."""
+        self._writer.tag(pin, name)
+
+    def changes(self, before: Pin, after: Pin, time_column: str | None) -> Changes:
+        """Rows that `after` holds and `before` does not, and the reverse, as multisets.
+
+        Compaction is no change; a restatement has its rows on both sides. `before` without a
+        snapshot: every row of `after` was added. Files that both share are not read.
+
+        Raises:
+            TableNotFound, SnapshotNotFound, ColumnNotFound, TypeMismatch
+        """
+        if before == after:
+            return Changes(0, 0, None, None)
+        return changes(
+            self.catalog.pinned(before), self.catalog.pinned(after), time_column, self.settings.thread_count
+        )

@@ -1,0 +1,134 @@
+"""From Trino's meaning to DuckDB's text: each rewrite keeps what Trino would have computed.
+
+Runs on a qualified tree with Trino's types. Where the type of an operand decides the meaning and is
+not known, the statement is refused: a cast in the text settles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from asgard_pipelines.errors import InvalidSql
+from asgard_pipelines.lakehouse.sql_text import refused
+from asgard_pipelines.lakehouse.sql_types import decimal_of, is_decimal, is_integer, is_known
+
+_FLOATS = (exp.DType.DOUBLE, exp.DType.FLOAT)
+_TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.DATETIME)
+
+
+def duckdb_sql(query: exp.Query) -> str:
+    """DuckDB's text of a typed query.
+
+    Raises:
+        InvalidSql: the meaning depends on a type that is not known, or DuckDB cannot keep it.
+    """
+    for node in list(query.walk(bfs=False))[::-1]:  # children before their parents
+        rewrite = _REWRITES.get(type(node))
+        if rewrite is not None:
+            rewrite(node)
+    return query.sql("duckdb")
+
+
+def _div(node: exp.Expression) -> None:
+    _need_types(node, node.left, node.right)
+    if is_integer(node.left) and is_integer(node.right):
+        _replace(node, exp.IntDiv(this=_wrapped(node.left), expression=_wrapped(node.right)))
+    elif is_decimal(node):
+        _outside(node, lambda inner: exp.cast(inner, node.type or "DECIMAL"))
+    else:
+        node.set("typed", False)
+
+
+def _arithmetic(node: exp.Expression) -> None:
+    if is_decimal(node):
+        _outside(node, lambda inner: exp.cast(inner, node.type or "DECIMAL"))
+    elif node.is_type(exp.DType.DATE):
+        _outside(node, lambda inner: exp.cast(inner, "DATE"))
+
+
+def _sum(node: exp.Expression) -> None:
+    if is_integer(node) or node.is_type(exp.DType.FLOAT):
+        kind = node.type
+        _outside(node, lambda inner: exp.cast(inner, kind or "BIGINT"))
+
+
+def _avg(node: exp.Expression) -> None:
+    if is_decimal(node) or node.is_type(exp.DType.FLOAT):
+        _outside(node, lambda inner: exp.cast(inner, node.type or "DOUBLE"))
+
+
+def _like_type(node: exp.Expression) -> None:
+    if is_integer(node) or node.is_type(*_FLOATS, exp.DType.DATE):
+        _outside(node, lambda inner: exp.cast(inner, node.type or "DOUBLE"))
+
+
+def _date_diff(node: exp.Expression) -> None:
+    """Trino counts whole units that have passed, DuckDB's date_diff boundaries that were crossed."""
+    unit = exp.Literal.string(node.text("unit").lower() or "day")
+    _replace(node, exp.Anonymous(this="date_sub", expressions=[unit, node.expression.copy(), node.this.copy()]))
+
+
+def _cast(node: exp.Expression) -> None:
+    of, to = node.this, node.to
+    if is_integer_type(to) and (of.is_type(*_FLOATS) or is_decimal(of)):
+        of.replace(exp.Round(this=of.copy()))  # away from zero, where DuckDB's cast rounds half to even
+    if to.this in exp.DataType.TEXT_TYPES and of.is_type(*_FLOATS, *_TIMES):
+        raise refused(node, f"A {of.type.sql('trino').lower()} as text differs from engine to engine")
+    if to.this in (*_TIMES, exp.DType.TIME) and to.expressions:
+        if not isinstance(of, exp.Literal) and int(to.expressions[0].name) < 6:
+            raise refused(node, "A cast to a timestamp below microseconds cannot be run")
+        to.set("expressions", None)
+
+
+def is_integer_type(kind: exp.DataType) -> bool:
+    return kind.this in exp.DataType.INTEGER_TYPES
+
+
+_REWRITES: dict[type[exp.Expression], Callable[[exp.Expression], None]] = {
+    exp.Add: _arithmetic,
+    exp.Avg: _avg,
+    exp.Cast: _cast,
+    exp.Ceil: _like_type,
+    exp.CountIf: _sum,
+    exp.DateAdd: _arithmetic,
+    exp.DateDiff: _date_diff,
+    exp.Div: _div,
+    exp.Floor: _like_type,
+    exp.Mod: _arithmetic,
+    exp.Mul: _arithmetic,
+    exp.Sign: _like_type,
+    exp.Sub: _arithmetic,
+    exp.Sum: _sum,
+    exp.TimestampTrunc: _like_type,
+    exp.TryCast: _cast,
+}
+
+
+def _need_types(node: exp.Expression, *operands: exp.Expression) -> None:
+    for operand in operands:
+        if not is_known(operand):
+            text = operand.sql("trino")
+            raise refused(node, f"The type of {text} decides what '/' means here: write CAST({text} AS …)")
+
+
+def _outside(node: exp.Expression, wrap: Callable[[exp.Expression], exp.Expression]) -> None:
+    """Wrap an expression around `node`, outside its FILTER and OVER clauses."""
+    while isinstance(node.parent, exp.Filter | exp.Window | exp.IgnoreNulls | exp.RespectNulls) and (
+        node.parent.this is node
+    ):
+        node = node.parent
+    _replace(node, wrap(node.copy()))
+
+
+def _replace(node: exp.Expression, by: exp.Expression) -> None:
+    by.type = node.type
+    node.replace(by)
+
+
+def _wrapped(node: exp.Expression) -> exp.Expression:
+    return exp.paren(node.copy()) if isinstance(node, exp.Binary) else node.copy()
+
+
+__all__ = ["InvalidSql", "duckdb_sql"]
