@@ -11,14 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asgard_pipelines.features.feast_repo import RepoContents, read_repo
+    from asgard_pipelines.features.conversion import RepoContents
+    from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.online import materialize_online
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.sources import gold
 
 _HOME = {
-    "RepoContents": "feast_repo",
+    "RepoContents": "conversion",
     "read_repo": "feast_repo",
     "Joined": "historical",
     "historical_features": "historical",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,6 @@ from asgard_pipelines.declarations import (
     Where,
 )
 from asgard_pipelines.errors import InvalidDeclarations, Problem, did_you_mean
-from asgard_pipelines.features.feast_repo import RepoContents
 
 _TYPES = {
     types.Int32: "int32",
@@ -37,6 +37,17 @@ _TYPES = {
     types.UnixTimestamp: "timestamp",
 }
 D = TypeVar("D", bound=Declared)
+
+
+@dataclass(frozen=True)
+class RepoContents:
+    """`project` is Feast's project name; lists are in the order of their names."""
+
+    project: str
+    entities: list[Entity]
+    views: list[FeatureView]
+    on_demand_views: list[OnDemandView]
+    services: list[FeatureService]
 
 
 class _Wrong(Exception):

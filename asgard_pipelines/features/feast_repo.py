@@ -8,7 +8,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,23 +20,12 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import load_repo_config
 from feast.repo_contents import RepoContents as FeastContents
 
-from asgard_pipelines.declarations import Entity, FeatureService, FeatureView, OnDemandView
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSettings, Problem
+from asgard_pipelines.features.conversion import RepoContents, convert
 from asgard_pipelines.settings import Settings
 
 _importing = threading.Lock()
 """`sys.path` and `sys.modules` belong to the whole process."""
-
-
-@dataclass(frozen=True)
-class RepoContents:
-    """`project` is Feast's project name; lists are in the order of their names."""
-
-    project: str
-    entities: list[Entity]
-    views: list[FeatureView]
-    on_demand_views: list[OnDemandView]
-    services: list[FeatureService]
 
 
 def read_repo(settings: Settings) -> RepoContents:
@@ -48,8 +36,6 @@ def read_repo(settings: Settings) -> RepoContents:
             else than a gold table; kinds and types that Asgard does not take.
         InvalidSettings: the repo is not there.
     """
-    from asgard_pipelines.features.conversion import convert
-
     return convert(settings.repo, project_name(settings), feast_contents(settings))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
 from asgard_pipelines.declarations import GoldTable
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSql, Problem, did_you_mean
@@ -79,9 +80,10 @@ def _read_sql(text: str, file: str, schema: str, named: dict[str, str]) -> GoldT
     problems: list[Problem] = []
     reads: list[str] = []
     try:
-        reads = sorted(tables_read(sql, default_schema=schema))
+        # The empty lines make the lines in the error's message those of the file.
+        reads = sorted(tables_read("\n" * (first_line - 1) + sql, default_schema=schema))
     except InvalidSql as error:
-        problems.append(_sql_problem(error, file, first_line))
+        problems.append(Problem(file, error.details.get("line", first_line), "sql", error.message))
     try:
         table = declare(GoldTable, document, sql=sql, reads=reads, **named)
     except InvalidDeclarations as error:
@@ -103,15 +105,10 @@ def _line_at(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _sql_problem(error: InvalidSql, file: str, first_line: int) -> Problem:
-    line = error.details.get("line")
-    return Problem(file, first_line + (int(line) - 1 if line else 0), "sql", error.message)
-
-
 def output_columns(sql: str) -> list[str] | None:
     """Names of the SELECT's columns; None when a `*` leaves them open."""
     try:
-        select = parse_one(sql, dialect="trino")
+        select = normalize_identifiers(parse_one(sql, dialect="trino"), dialect="trino")
     except SqlglotError:
         return None
     if not isinstance(select, exp.Query) or select.is_star:

@@ -1,0 +1,169 @@
+"""Compiling: everything declared is read and checked together, and every problem is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from asgard_pipelines.declarations import Declarations, GoldTable, Model, Prediction, ResolvedModel
+from asgard_pipelines.errors import InvalidDeclarations, Problem
+from asgard_pipelines.features import RepoContents, read_repo
+from asgard_pipelines.project.checks import check_gold, check_hyperparameters, check_prediction, check_views
+from asgard_pipelines.project.documents import Document, declare, read_document
+from asgard_pipelines.project.gold_files import implicit, read_gold
+from asgard_pipelines.project.resolve import Scope, Unresolved, resolve
+from asgard_pipelines.settings import Settings
+
+D = TypeVar("D")
+
+
+def compile_repo(settings: Settings) -> Declarations:
+    """All declarations of the repo. Imports Feast, which takes seconds: others call `load`.
+
+    A table that is read, or that a view stands on, without being declared is taken as external when the
+    catalog has it.
+
+    Raises:
+        InvalidDeclarations: everything that is wrong, with file, line and field.
+        InvalidSettings: the repo is not there.
+    """
+    problems: list[Problem] = []
+    contents = _repo_contents(settings, problems)
+    gold = _gold(settings, problems)
+    models = _documents(settings.repo, "models", problems)
+    predictions = _documents(settings.repo, "predictions", problems)
+    declared_models = _declared(models, problems, lambda d: declare(Model, d))
+    declared_predictions = _declared(predictions, problems, _prediction)
+    if contents is not None:
+        gold |= _found_in_catalog(settings, gold, contents)
+        problems += check_gold(gold)
+        problems += check_views(contents, gold)
+    if contents is None or problems:
+        raise InvalidDeclarations(problems)
+
+    scope = _scope(settings, gold, contents)
+    resolved = _resolved(declared_models, scope, problems)
+    for document, prediction in declared_predictions:
+        problems += check_prediction(document, prediction, [p for _, p in declared_predictions], resolved, scope)
+    if problems:
+        raise InvalidDeclarations(problems)
+    return Declarations(
+        project=contents.project,
+        gold=[gold[table] for table in sorted(gold)],
+        entities=contents.entities,
+        views=contents.views,
+        on_demand_views=contents.on_demand_views,
+        services=contents.services,
+        models=sorted(resolved, key=lambda r: r.model.name),
+        predictions=sorted((p for _, p in declared_predictions), key=lambda p: p.name),
+    )
+
+
+def _repo_contents(settings: Settings, problems: list[Problem]) -> RepoContents | None:
+    try:
+        return read_repo(settings)
+    except InvalidDeclarations as error:
+        problems += error.problems
+        return None
+
+
+def _gold(settings: Settings, problems: list[Problem]) -> dict[str, GoldTable]:
+    tables: dict[str, GoldTable] = {}
+    for path in _files(settings.repo, "gold", problems, ".sql", ".yaml", ".yml"):
+        file = path.relative_to(settings.repo).as_posix()
+        try:
+            table = read_gold(path, file, settings.gold_schema)
+        except InvalidDeclarations as error:
+            problems += error.problems
+            continue
+        if table.table in tables:
+            problems.append(Problem(file, 1, "", f"{tables[table.table].where.file} declares '{table.name}' too"))
+        tables[table.table] = table
+    return tables
+
+
+def _documents(repo: Path, folder: str, problems: list[Problem]) -> list[Document]:
+    documents = []
+    for path in _files(repo, folder, problems, ".yaml", ".yml"):
+        try:
+            documents.append(read_document(path.read_text(encoding="utf-8"), path.relative_to(repo).as_posix()))
+        except InvalidDeclarations as error:
+            problems += error.problems
+    return documents
+
+
+def _files(repo: Path, folder: str, problems: list[Problem], *suffixes: str) -> list[Path]:
+    """The folder's files; one with another ending is more likely a slip than meant to be ignored."""
+    files = []
+    for path in sorted((repo / folder).rglob("*")):
+        if path.is_dir() or path.name.startswith(".") or path.suffix == ".md":
+            continue
+        if path.suffix in suffixes:
+            files.append(path)
+        else:
+            file = path.relative_to(repo).as_posix()
+            problems.append(Problem(file, 1, "", f"files here end in {', '.join(suffixes)}"))
+    return files
+
+
+def _declared(
+    documents: Iterable[Document], problems: list[Problem], read: Callable[[Document], D]
+) -> list[tuple[Document, D]]:
+    done: dict[str, tuple[Document, D]] = {}
+    for document in documents:
+        try:
+            declared = read(document)
+        except InvalidDeclarations as error:
+            problems += error.problems
+            continue
+        name = str(getattr(declared, "name"))  # noqa: B009  # every declaration has one
+        if name in done:
+            problems.append(document.problem(f"{done[name][0].file} declares '{name}' too", "name"))
+        done[name] = (document, declared)
+    return list(done.values())
+
+
+def _prediction(document: Document) -> Prediction:
+    """A prediction's name is its output table's: the REST body has no other."""
+    if "name" in document.data:
+        raise InvalidDeclarations([document.problem("a prediction is called as its `output_table`", "name")])
+    named = {"name": document.data["output_table"]} if "output_table" in document.data else {"name": "unnamed"}
+    return declare(Prediction, document, **named)
+
+
+def _found_in_catalog(
+    settings: Settings, gold: dict[str, GoldTable], contents: RepoContents
+) -> dict[str, GoldTable]:
+    named = {read for table in gold.values() for read in table.reads} | {view.table for view in contents.views}
+    undeclared = sorted(named - gold.keys())
+    if not undeclared:
+        return {}
+    from asgard_pipelines.lakehouse import Lakehouse  # opening a catalog costs a second; mostly nobody needs it
+
+    lakehouse = Lakehouse(settings)
+    return {table: implicit(table) for table in undeclared if lakehouse.exists(table)}
+
+
+def _scope(settings: Settings, gold: dict[str, GoldTable], contents: RepoContents) -> Scope:
+    return Scope(
+        schema=settings.gold_schema,
+        gold=gold,
+        entities={entity.name: entity for entity in contents.entities},
+        views={view.name: view for view in contents.views},
+        on_demand={view.name: view for view in contents.on_demand_views},
+        services={service.name: service for service in contents.services},
+    )
+
+
+def _resolved(
+    declared: list[tuple[Document, Model]], scope: Scope, problems: list[Problem]
+) -> list[ResolvedModel]:
+    resolved = []
+    for document, model in declared:
+        try:
+            resolved.append(resolve(model, scope))
+        except Unresolved as error:
+            problems.append(document.problem(str(error), *error.field))
+        problems += check_hyperparameters(document, model)
+    return resolved
