@@ -1,0 +1,29 @@
+"""`asgard build`: what the sensor would do, now and here."""
+
+from __future__ import annotations
+
+from asgard_pipelines.cli.console import AsJson, answer, console
+
+
+def build(as_json: AsJson = False) -> int:
+    """Build, train and predict whatever is due, in this process.
+
+    The running sensor does the same by itself; this is for when nothing runs.
+    """
+    from asgard_pipelines.cli.progress import RunProgress
+    from asgard_pipelines.cli.runs import tell_failures
+    from asgard_pipelines.graph import reconcile
+    from asgard_pipelines.project import load
+    from asgard_pipelines.settings import Settings
+
+    settings = Settings.read()
+    with RunProgress() as progress:
+        outcomes = reconcile(settings, load(settings), on_event=progress.heard)
+    succeeded = all(outcome.succeeded for outcome in outcomes)
+    if as_json:
+        answer({"succeeded": succeeded, "runs": outcomes})
+    else:
+        tell_failures(outcomes)
+        if not outcomes:
+            console().print("Nothing is due.")
+    return 0 if succeeded else 1

@@ -1,0 +1,188 @@
+"""What `asgard doctor` looks at: each examination gives findings, and never raises what it can tell."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from asgard_pipelines.cli.ports import HOST, holder, ui_ports
+from asgard_pipelines.cli.running import running, sick_daemons
+from asgard_pipelines.errors import AsgardError
+from asgard_pipelines.settings import Settings
+
+_LOCK = Path(__file__).parents[2] / "requirements.lock"
+"""There in a checkout; a wheel's dependencies are in its metadata."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`missing`: nothing works until it is mended. `mend` is the command that does."""
+
+    subject: str
+    state: Literal["ok", "note", "warning", "missing"]
+    message: str
+    mend: str | None = None
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything, in the order in which things stand on one another."""
+    for examination in _EXAMINATIONS:
+        yield from examination(settings)
+
+
+def _python(_settings: Settings) -> Iterator[Finding]:
+    version = platform.python_version()
+    if sys.version_info[:2] == (3, 11):
+        yield Finding("Python", "ok", f"{version} at {sys.prefix}")
+    else:
+        yield Finding("Python", "missing", f"{version}; Asgard is locked and tried on 3.11", "make setup")
+
+
+def _libraries(_settings: Settings) -> Iterator[Finding]:
+    if not _LOCK.is_file():
+        yield from _against_metadata()
+        return
+    locked = dict(
+        line.split(" ")[0].split("==")
+        for line in _LOCK.read_text().splitlines()
+        if "==" in line and ";" not in line
+    )
+    other = {name: found for name, version in locked.items() if (found := _installed(name)) != version}
+    if other:
+        names = ", ".join(
+            f"{name} {found or 'missing'} (locked {locked[name]})" for name, found in other.items()
+        )
+        yield Finding("Libraries", "missing", names, "make setup")
+    else:
+        yield Finding("Libraries", "ok", f"{len(locked)} as locked")
+
+
+def _against_metadata() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(text) for text in metadata.requires("asgard-pipelines") or []]
+    found = {need: _installed(need.name) for need in wanted}
+    wrong = [
+        f"{need} (found {version or 'none'})"
+        for need, version in found.items()
+        if version is None or not need.specifier.contains(version, prereleases=True)
+    ]
+    if wrong:
+        yield Finding("Libraries", "missing", ", ".join(wrong), "pip install --upgrade asgard-pipelines")
+    else:
+        yield Finding("Libraries", "ok", f"{len(wanted)} requirements are met")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    folder = settings.state_folder
+    existing = next(path for path in [folder, *folder.parents] if path.exists())
+    if os.access(existing, os.W_OK) and existing.is_dir():
+        yield Finding("Home", "ok", f"{folder}" + ("" if existing == folder else " (made when first needed)"))
+    else:
+        yield Finding(
+            "Home", "missing", f"{folder} cannot be written", "export ASGARD_HOME=<a folder of yours>"
+        )
+
+
+def _catalog(settings: Settings) -> Iterator[Finding]:
+    from asgard_pipelines.lakehouse import Lakehouse
+
+    try:
+        count = len(Lakehouse(settings).tables())
+    except Exception as error:  # whatever the catalog's database says is the finding
+        yield Finding("Catalog", "missing", _first_line(error), "asgard config")
+    else:
+        yield Finding("Catalog", "ok", f"opens: {count} table{'' if count == 1 else 's'}")
+
+
+def _declarations(settings: Settings) -> Iterator[Finding]:
+    from asgard_pipelines.project import load
+
+    if not settings.repo.is_dir():
+        yield Finding(
+            "Declarations",
+            "missing",
+            f"{settings.repo} is not there",
+            "asgard init my_project, or asgard demo",
+        )
+        return
+    try:
+        found = load(settings)
+    except AsgardError as error:
+        yield Finding("Declarations", "missing", error.message, "mend the files named; then: asgard apply")
+    else:
+        yield Finding(
+            "Declarations",
+            "ok",
+            f"{len(found.gold)} gold tables, {len(found.views)} views, {len(found.models)} models, "
+            f"{len(found.predictions)} predictions in {settings.repo}",
+        )
+
+
+def _dagster(settings: Settings) -> Iterator[Finding]:
+    if (settings.dagster_home / "dagster.yaml").is_file():
+        yield Finding("Dagster", "ok", f"instance at {settings.dagster_home}")
+    else:
+        yield Finding("Dagster", "note", "no instance yet: the first run makes it")
+
+
+def _processes(settings: Settings) -> Iterator[Finding]:
+    house = running(settings)
+    if house is None:
+        yield Finding("Processes", "note", "not running: nobody watches the tables", "asgard up")
+        for name, (port, variable) in ui_ports(settings).items():
+            held = holder(port)
+            if held:
+                yield Finding(
+                    f"Port {port}",
+                    "warning",
+                    f"{name}'s, taken by {held}",
+                    f"export {variable}=<a free port>",
+                )
+            else:
+                yield Finding(f"Port {port}", "ok", f"free for {name} on {HOST}")
+        return
+    yield Finding(
+        "Processes", "ok", f"process {house.pid}: Dagster at {house.dagster}, MLflow at {house.mlflow}"
+    )
+    try:
+        sick = sick_daemons(house.dagster)
+    except OSError as error:
+        yield Finding("Daemon", "warning", f"{house.dagster} does not answer: {error}", _restart(house.pid))
+        return
+    if sick:
+        yield Finding("Daemon", "warning", f"no heartbeat from {', '.join(sick)}", _restart(house.pid))
+    else:
+        yield Finding("Daemon", "ok", "every daemon's heart beats")
+
+
+def _restart(pid: int) -> str:
+    return f"kill {pid}; asgard up"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+_EXAMINATIONS: list[Callable[[Settings], Iterator[Finding]]] = [
+    _python,
+    _libraries,
+    _home,
+    _catalog,
+    _declarations,
+    _dagster,
+    _processes,
+]
