@@ -118,7 +118,7 @@ def _say(as_json: bool, code: str, message: str, details: dict[str, Any]) -> Non
     if as_json:
         answer({"error": {"code": code, "message": message, "details": details}})
     else:
-        diagnostics().print(f"✗ {message}", style="red", markup=False)
+        diagnostics().print(f"✗ {message}", style="red", markup=False, soft_wrap=True)
 
 
 def _say_usage(as_json: bool, error: click.UsageError) -> None:

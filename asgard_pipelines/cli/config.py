@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from asgard_pipelines.cli.console import AsJson, answer, console, grid
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def config(as_json: AsJson = False) -> None:
         answer({"catalog_name": CATALOG, "catalog": catalog, **addresses, "settings": chosen})
         return
     out = console()
-    rows = [(row["variable"], row["value"], _source(row)) for row in chosen.values()]
+    rows = [(row["variable"], _value(row["value"]), _source(row)) for row in chosen.values()]
     out.print(grid(["setting", "value", "from"], rows))
     for row in chosen.values():
         for loser in row["ignored"]:
@@ -94,5 +96,9 @@ def _addresses(settings: Settings) -> dict[str, str]:
     }
 
 
-def _source(row: Mapping[str, Any]) -> str:
-    return "default" if row["source"] == "default" else f"[cyan]{row['source']}[/cyan]"
+def _value(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _source(row: Mapping[str, Any]) -> Text:
+    return Text(row["source"], style="dim" if row["source"] == "default" else "cyan")
