@@ -50,7 +50,7 @@ class RepoContents:
     services: list[FeatureService]
 
 
-class _Wrong(Exception):
+class _WrongError(Exception):
     """One thing wrong in the object at hand: the field, and what would be right."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -80,14 +80,18 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
                     "where": where,
                 }
                 if found.name in done:
-                    raise _Wrong("name", f"'{found.name}' is declared twice, also in {done[found.name].where}")
+                    raise _WrongError(
+                        "name", f"'{found.name}' is declared twice, also in {done[found.name].where}"
+                    )
                 done[found.name] = read(found, common)
-            except _Wrong as wrong:
+            except _WrongError as wrong:
                 problems.append(Problem(where.file, where.line, wrong.field, str(wrong)))
             except ValidationError as error:
                 for e in error.errors():
                     field = ".".join(map(str, e["loc"]))
-                    problems.append(Problem(where.file, where.line, field, f"{e['msg']}; {e['input']!r} is not"))
+                    problems.append(
+                        Problem(where.file, where.line, field, f"{e['msg']}; {e['input']!r} is not")
+                    )
         return [done[name] for name in sorted(done)]
 
     own_entities = [e for e in contents.entities if e.name != DUMMY_ENTITY_NAME]
@@ -102,7 +106,9 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
     services = each(contents.feature_services, "FeatureService", lambda s, c: _service(s, c, known))
     for stream in contents.stream_feature_views:
         where = places.of(stream.name, "StreamFeatureView")
-        problems.append(Problem(where.file, where.line, "", "stream feature views are not taken: declare a FeatureView"))
+        problems.append(
+            Problem(where.file, where.line, "", "stream feature views are not taken: declare a FeatureView")
+        )
     both = {v.name for v in views} & {v.name for v in on_demand}
     problems += [
         Problem(v.where.file, v.where.line, "name", f"a feature view is called '{v.name}' too")
@@ -119,30 +125,40 @@ def _entity(entity: Any, common: dict[str, Any], views: list[Any]) -> Entity:
     if dtype == ValueType.UNKNOWN:
         fields = {f.name: f.dtype for v in views if entity.name in v.entities for f in v.entity_columns}
         if entity.join_key not in fields:
-            raise _Wrong("value_type", "give the join key's type: value_type=ValueType.STRING, for example")
-        return Entity(**common, join_key=entity.join_key, dtype=_type(fields[entity.join_key], entity.join_key))
-    return Entity(**common, join_key=entity.join_key, dtype=_type(types.from_value_type(dtype), entity.join_key))
+            raise _WrongError(
+                "value_type", "give the join key's type: value_type=ValueType.STRING, for example"
+            )
+        return Entity(
+            **common, join_key=entity.join_key, dtype=_type(fields[entity.join_key], entity.join_key)
+        )
+    return Entity(
+        **common, join_key=entity.join_key, dtype=_type(types.from_value_type(dtype), entity.join_key)
+    )
 
 
 def _view(view: Any, common: dict[str, Any], entities: dict[str, Any]) -> FeatureView:
     source = view.batch_source
     if not isinstance(source, IcebergSource):
-        raise _Wrong("source", 'views stand on gold tables: source=gold("TABLE", timestamp_field="COLUMN")')
+        raise _WrongError(
+            "source", 'views stand on gold tables: source=gold("TABLE", timestamp_field="COLUMN")'
+        )
     if not source.timestamp_field:
-        raise _Wrong("source", "the source needs timestamp_field, the column of the event time")
+        raise _WrongError("source", "the source needs timestamp_field, the column of the event time")
     names = [name for name in view.entities if name != DUMMY_ENTITY_NAME]
     for name in names:
         if name not in entities:
-            raise _Wrong("entities", f"no entity '{name}' is declared.{did_you_mean(name, entities)}")
+            raise _WrongError("entities", f"no entity '{name}' is declared.{did_you_mean(name, entities)}")
     if not view.features:
-        raise _Wrong("schema", "name the view's features: schema=[Field(name=…, dtype=…)]")
+        raise _WrongError("schema", "name the view's features: schema=[Field(name=…, dtype=…)]")
     column_of = {name: column for column, name in source.field_mapping.items()}
     join_keys = [entities[name].join_key for name in names]
     return FeatureView(
         **common,
         entities=names,
         join_keys={key: column_of.get(key, key) for key in join_keys},
-        features=[_feature(f, column_of.get(f.name, f.name)) for f in view.features if f.name not in join_keys],
+        features=[
+            _feature(f, column_of.get(f.name, f.name)) for f in view.features if f.name not in join_keys
+        ],
         table=f"{source.namespace}.{source.iceberg_table}",
         timestamp=column_of.get(source.timestamp_field, source.timestamp_field),
         created_timestamp=source.created_timestamp_column or None,
@@ -155,9 +171,11 @@ def _on_demand(view: Any, common: dict[str, Any], known: set[str]) -> OnDemandVi
     sources = list(view.source_feature_view_projections)
     for name in sources:
         if name not in known:
-            raise _Wrong("sources", f"no feature view '{name}' is declared.{did_you_mean(name, known)}")
+            raise _WrongError("sources", f"no feature view '{name}' is declared.{did_you_mean(name, known)}")
     if view.get_request_data_schema():
-        raise _Wrong("sources", "request data does not exist in training and batch prediction: use feature views")
+        raise _WrongError(
+            "sources", "request data does not exist in training and batch prediction: use feature views"
+        )
     code = getattr(view.feature_transformation, "udf_string", "") or ""
     return OnDemandView(
         **common,
@@ -171,16 +189,23 @@ def _service(service: Any, common: dict[str, Any], known: set[str]) -> FeatureSe
     views = []
     for projection in service.feature_view_projections:
         if projection.name not in known:
-            raise _Wrong("features", f"no view '{projection.name}' is declared.{did_you_mean(projection.name, known)}")
+            raise _WrongError(
+                "features", f"no view '{projection.name}' is declared.{did_you_mean(projection.name, known)}"
+            )
         if projection.name_alias or projection.join_key_map:
-            raise _Wrong("features", f"'{projection.name}' is renamed in the service: declare a view of that name")
+            raise _WrongError(
+                "features", f"'{projection.name}' is renamed in the service: declare a view of that name"
+            )
         views.append(ServiceView(view=projection.name, features=[f.name for f in projection.features]))
     return FeatureService(**common, views=views)
 
 
 def _feature(field: Any, column: str) -> Feature:
     return Feature(
-        name=field.name, dtype=_type(field.dtype, field.name), column=column, description=field.description or ""
+        name=field.name,
+        dtype=_type(field.dtype, field.name),
+        column=column,
+        description=field.description or "",
     )
 
 
@@ -188,7 +213,9 @@ def _type(dtype: Any, name: str) -> str:
     if isinstance(dtype, types.Array):
         return f"array<{_type(dtype.base_type, name)}>"
     if dtype not in _TYPES:
-        raise _Wrong(name, f"type {dtype} is not taken; these are: {', '.join(map(str, _TYPES))}, and arrays of them")
+        raise _WrongError(
+            name, f"type {dtype} is not taken; these are: {', '.join(map(str, _TYPES))}, and arrays of them"
+        )
     return _TYPES[dtype]
 
 
@@ -213,7 +240,9 @@ class _Places:
             for keyword in node.keywords:
                 if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
                     kind = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                    self._found.setdefault((kind, str(keyword.value.value)), Where(file=file, line=node.lineno))
+                    self._found.setdefault(
+                        (kind, str(keyword.value.value)), Where(file=file, line=node.lineno)
+                    )
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 called = getattr(decorator, "func", None)

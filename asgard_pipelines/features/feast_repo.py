@@ -58,7 +58,7 @@ def feast_config(settings: Settings) -> Any:
     path = settings.repo / "feature_store.yaml"
     if not path.is_file():
         raise InvalidSettings(
-            f"ASGARD_REPO={str(settings.repo)!r} holds no feature_store.yaml. `asgard init NAME` makes a repo.",
+            f"ASGARD_REPO={str(settings.repo)!r} holds no {path.name}. `asgard init NAME` makes a repo.",
             setting="ASGARD_REPO",
         )
     try:
@@ -156,5 +156,7 @@ def _forget(repo: Path) -> None:
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         folders = [file] if file else list(getattr(module, "__path__", None) or [])
-        if any(Path(folder).is_relative_to(repo) for folder in folders) and not name.startswith("asgard_pipelines"):
+        if any(Path(folder).is_relative_to(repo) for folder in folders) and not name.startswith(
+            "asgard_pipelines"
+        ):
             del sys.modules[name]

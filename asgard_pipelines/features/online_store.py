@@ -20,12 +20,13 @@ def _path() -> str:
 
 
 # Feast finds the config as the store's name + "Config", and insists on names that end in "SqliteOnlineStore".
-class EmbeddedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):  # type: ignore[misc]  # Feast is untyped
-    type: str = "asgard_pipelines.features.online_store.EmbeddedSqliteOnlineStore"
+class EmbeddedSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
+    # The stock config takes its own two names only.
+    type: str = f"{__name__}.EmbeddedSqliteOnlineStore"  # type: ignore[assignment]
     path: str = Field(default_factory=_path)
 
 
-class EmbeddedSqliteOnlineStore(SqliteOnlineStore):  # type: ignore[misc]  # Feast is untyped
+class EmbeddedSqliteOnlineStore(SqliteOnlineStore):
     def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[InfraObject]:
         """No infrastructure: its tables come with `apply`.
 

@@ -1,4 +1,4 @@
-"""Feast's registry: opened, and brought to what the repo declares, without the nine seconds of its command."""
+"""Feast's registry: opened, and brought to what the repo declares, without the seconds of its command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def apply(settings: Settings) -> list[str]:
     contents = feast_contents(settings)
     opened = store(settings)
     planned, _, _ = opened.plan(contents)
-    changed, gone, _, _ = extract_objects_for_apply_delete(opened.project, opened.registry, contents)
+    changed, gone, _, _ = extract_objects_for_apply_delete(  # type: ignore[no-untyped-call]
+        opened.project, opened.registry, contents
+    )
     opened.apply(changed, objects_to_delete=gone, partial=False)
     return sorted(
         f"{_SIGNS[diff.transition_type]} {diff.feast_object_type.value} {diff.name}"

@@ -12,7 +12,7 @@ from feast.repo_config import RepoConfig
 from asgard_pipelines.settings import CATALOG, Settings
 
 
-class GoldSource(IcebergSource):  # type: ignore[misc]  # Feast is untyped
+class GoldSource(IcebergSource):
     """A table of the configured catalog.
 
     Feast's `IcebergSource` stores the catalog's properties in the registry: absolute paths, which make
@@ -45,7 +45,7 @@ class GoldSource(IcebergSource):  # type: ignore[misc]  # Feast is untyped
             catalog_name=CATALOG,
             catalog_properties=properties,
         )
-        return opened.get_catalog_client()
+        return opened.get_catalog_client()  # type: ignore[no-untyped-call]
 
     def validate(self, config: RepoConfig) -> None:
         """Accepts a table that is not there yet: declared first, built by the graph.

@@ -25,9 +25,10 @@ def load(settings: Settings) -> Declarations:
         InvalidDeclarations: everything that is wrong, with file, line and field.
         InvalidSettings: the repo is not there.
     """
-    if not (settings.repo / "feature_store.yaml").is_file():
+    store = settings.repo / "feature_store.yaml"
+    if not store.is_file():
         raise InvalidSettings(
-            f"ASGARD_REPO={str(settings.repo)!r} holds no feature_store.yaml. `asgard init NAME` makes a repo.",
+            f"ASGARD_REPO={str(settings.repo)!r} holds no {store.name}. `asgard init NAME` makes a repo.",
             setting="ASGARD_REPO",
         )
     compiled = settings.state_folder / "compiled" / f"{_hash(settings)}.json"
@@ -59,7 +60,9 @@ def _files(folder: Path) -> Iterator[Path]:
     """Files that are sources: nothing hidden (state lives in `.asgard`), nothing that Python wrote."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
-        yield from (Path(root, file) for file in sorted(files) if not file.startswith(".") or file == ".feastignore")
+        yield from (
+            Path(root, file) for file in sorted(files) if not file.startswith(".") or file == ".feastignore"
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from asgard_pipelines.errors import Invalid, Problem, did_you_mean
 from asgard_pipelines.features import RepoContents
 from asgard_pipelines.project.documents import Document
 from asgard_pipelines.project.gold_files import known_columns
-from asgard_pipelines.project.resolve import Scope, Unresolved
+from asgard_pipelines.project.resolve import Scope, UnresolvedError
 
 _VERSION = re.compile(r"_\d{8}_\d{6}(_\d+)?$")
 _WIDENED = {"int32": {"int64"}, "float32": {"float64"}}
@@ -83,7 +83,7 @@ def _against_table(view: FeatureView, table: GoldTable) -> Iterator[tuple[str, s
     for feature in view.features:
         found = table.columns.get(feature.column, feature.dtype)
         if found != feature.dtype and feature.dtype not in _WIDENED.get(found, set()):
-            text = f"column '{feature.column}' of '{view.table}' is {found}, and cannot be read as {feature.dtype}"
+            text = f"column '{feature.column}' of '{view.table}' is {found}, which is no {feature.dtype}"
             yield f"schema.{feature.name}", text
 
 
@@ -91,20 +91,19 @@ def check_hyperparameters(document: Document, model: Model) -> Iterator[Problem]
     """Every candidate's hyperparameters are ones its estimator takes."""
     from asgard_pipelines.training import check_hyperparameters as check  # scikit-learn: seconds, only here
 
-    for index, candidate in enumerate(model.all_candidates):
-        path: tuple[str | int, ...] = ("candidates", index) if model.candidates else ()
-        try:
-            check(candidate, model.model_type)
-        except Invalid as error:
-            named = error.details.get("hyperparameter")
-            inner = ("hyperparameters", "params", str(named)) if named else ("hyperparameters",)
-            yield document.problem(error.message, *path, *inner)
+    try:
+        check(model)
+    except Invalid as error:
+        for problem in error.details["problems"]:
+            path: list[str | int] = list(problem["field"].split("."))
+            if path[0] == "candidates":  # named there, numbered in the file
+                path[1] = [candidate.name for candidate in model.candidates].index(str(path[1]))
+            yield document.problem(problem["message"], *path)
 
 
 def check_prediction(
     document: Document,
     prediction: Prediction,
-    all_predictions: Sequence[Prediction],
     models: Sequence[ResolvedModel],
     scope: Scope,
 ) -> Iterator[Problem]:
@@ -115,7 +114,7 @@ def check_prediction(
         for index, column in enumerate(prediction.entity_columns):
             scope.need(source, column, "entity_columns", index)
         views = [scope.any_view(name, "feature_views", i) for i, name in enumerate(prediction.feature_views)]
-    except Unresolved as error:
+    except UnresolvedError as error:
         yield document.problem(str(error), *error.field)
         return
     if prediction.table in scope.gold:
@@ -135,4 +134,6 @@ def check_prediction(
     absent = [ref for ref in model.features if ref.feature not in supplied]
     if absent:
         names = ", ".join(f"{ref.feature} ({ref.view})" for ref in absent)
-        yield document.problem(f"'{name}' is trained on features that these views do not supply: {names}", "feature_views")
+        yield document.problem(
+            f"'{name}' is trained on features that these views do not supply: {names}", "feature_views"
+        )

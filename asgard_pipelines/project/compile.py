@@ -12,7 +12,7 @@ from asgard_pipelines.features import RepoContents, read_repo
 from asgard_pipelines.project.checks import check_gold, check_hyperparameters, check_prediction, check_views
 from asgard_pipelines.project.documents import Document, declare, read_document
 from asgard_pipelines.project.gold_files import implicit, read_gold
-from asgard_pipelines.project.resolve import Scope, Unresolved, resolve
+from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
 from asgard_pipelines.settings import Settings
 
 D = TypeVar("D")
@@ -45,7 +45,7 @@ def compile_repo(settings: Settings) -> Declarations:
     scope = _scope(settings, gold, contents)
     resolved = _resolved(declared_models, scope, problems)
     for document, prediction in declared_predictions:
-        problems += check_prediction(document, prediction, [p for _, p in declared_predictions], resolved, scope)
+        problems += check_prediction(document, prediction, resolved, scope)
     if problems:
         raise InvalidDeclarations(problems)
     return Declarations(
@@ -78,7 +78,9 @@ def _gold(settings: Settings, problems: list[Problem]) -> dict[str, GoldTable]:
             problems += error.problems
             continue
         if table.table in tables:
-            problems.append(Problem(file, 1, "", f"{tables[table.table].where.file} declares '{table.name}' too"))
+            problems.append(
+                Problem(file, 1, "", f"{tables[table.table].where.file} declares '{table.name}' too")
+            )
         tables[table.table] = table
     return tables
 
@@ -87,7 +89,9 @@ def _documents(repo: Path, folder: str, problems: list[Problem]) -> list[Documen
     documents = []
     for path in _files(repo, folder, problems, ".yaml", ".yml"):
         try:
-            documents.append(read_document(path.read_text(encoding="utf-8"), path.relative_to(repo).as_posix()))
+            documents.append(
+                read_document(path.read_text(encoding="utf-8"), path.relative_to(repo).as_posix())
+            )
         except InvalidDeclarations as error:
             problems += error.problems
     return documents
@@ -128,18 +132,24 @@ def _prediction(document: Document) -> Prediction:
     """A prediction's name is its output table's: the REST body has no other."""
     if "name" in document.data:
         raise InvalidDeclarations([document.problem("a prediction is called as its `output_table`", "name")])
-    named = {"name": document.data["output_table"]} if "output_table" in document.data else {"name": "unnamed"}
+    named = (
+        {"name": document.data["output_table"]} if "output_table" in document.data else {"name": "unnamed"}
+    )
     return declare(Prediction, document, **named)
 
 
 def _found_in_catalog(
     settings: Settings, gold: dict[str, GoldTable], contents: RepoContents
 ) -> dict[str, GoldTable]:
-    named = {read for table in gold.values() for read in table.reads} | {view.table for view in contents.views}
+    named = {read for table in gold.values() for read in table.reads} | {
+        view.table for view in contents.views
+    }
     undeclared = sorted(named - gold.keys())
     if not undeclared:
         return {}
-    from asgard_pipelines.lakehouse import Lakehouse  # opening a catalog costs a second; mostly nobody needs it
+    from asgard_pipelines.lakehouse import (
+        Lakehouse,
+    )  # opening a catalog costs a second; mostly nobody needs it
 
     lakehouse = Lakehouse(settings)
     return {table: implicit(table) for table in undeclared if lakehouse.exists(table)}
@@ -163,7 +173,7 @@ def _resolved(
     for document, model in declared:
         try:
             resolved.append(resolve(model, scope))
-        except Unresolved as error:
+        except UnresolvedError as error:
             problems.append(document.problem(str(error), *error.field))
         problems += check_hyperparameters(document, model)
     return resolved

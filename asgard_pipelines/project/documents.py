@@ -22,7 +22,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [rule for rule in rules if rule[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")]
+    first: [
+        rule for rule in rules if rule[0] not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
+    ]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _first, _word in (("t", "true"), ("T", "True"), ("f", "false"), ("F", "False")):
@@ -61,7 +63,9 @@ def read_document(text: str, file: str, first_line: int = 1) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise InvalidDeclarations([Problem(file, first_line, "", "fields are expected here, as `name: value`")])
+            raise InvalidDeclarations(
+                [Problem(file, first_line, "", "fields are expected here, as `name: value`")]
+            )
         lines: dict[Path, int] = {}
         problems = list(_walk(node, (), first_line, lines, file))
         if problems:
@@ -95,7 +99,9 @@ def declare(kind: type[R], document: Document, **more: Any) -> R:
     Raises:
         InvalidDeclarations: one Problem per bad field.
     """
-    reserved = [document.problem("this is not for you to say", key) for key in ("where",) if key in document.data]
+    reserved = [
+        document.problem("this is not for you to say", key) for key in ("where",) if key in document.data
+    ]
     if reserved:
         raise InvalidDeclarations(reserved)
     try:

@@ -70,7 +70,14 @@ def _read_sql(text: str, file: str, schema: str, named: dict[str, str]) -> GoldT
     front = _FRONT_MATTER.match(text)
     if not front:
         raise InvalidDeclarations(
-            [Problem(file, 1, "", "the file begins with `/* asgard:`, fields as YAML, and `*/`; then comes the SELECT")]
+            [
+                Problem(
+                    file,
+                    1,
+                    "",
+                    "the file begins with `/* asgard:`, fields as YAML, and `*/`; then comes the SELECT",
+                )
+            ]
         )
     document = read_document(front[1], file, _line_at(text, front.start(1)))
     _refuse_told(document, "name", "schema_name", "sql", "reads", "external")
@@ -96,7 +103,11 @@ def _read_sql(text: str, file: str, schema: str, named: dict[str, str]) -> GoldT
 
 
 def _refuse_told(document: Document, *fields: str) -> None:
-    told = [document.problem("this follows from the file, and is not said in it", f) for f in fields if f in document.data]
+    told = [
+        document.problem("this follows from the file, and is not said in it", f)
+        for f in fields
+        if f in document.data
+    ]
     if told:
         raise InvalidDeclarations(told)
 
@@ -140,4 +151,3 @@ def _against_select(table: GoldTable, document: Document, sql: str) -> list[Prob
     if unnamed:
         problems.append(document.problem("every column of the SELECT needs a name: add AS", "columns"))
     return problems
-

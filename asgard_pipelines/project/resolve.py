@@ -22,7 +22,7 @@ from asgard_pipelines.project.gold_files import known_columns
 from asgard_pipelines.settings import CATALOG
 
 
-class Unresolved(Exception):
+class UnresolvedError(Exception):
     """One thing that cannot be settled: the field that says it, and what would be right."""
 
     def __init__(self, message: str, *field: str | int) -> None:
@@ -50,7 +50,9 @@ class Scope:
             if table not in found:
                 found[table] = []  # a cycle, refused elsewhere, ends here
                 declared = self.gold[table]
-                below = {table} if declared.external else {root for read in declared.reads for root in of(read)}
+                below = (
+                    {table} if declared.external else {root for read in declared.reads for root in of(read)}
+                )
                 found[table] = sorted(below)
             return found[table]
 
@@ -59,35 +61,37 @@ class Scope:
         return found
 
     def table(self, name: str, *field: str | int) -> str:
-        """`schema.table` of a gold table, or of a view's table. Raises Unresolved."""
+        """`schema.table` of a gold table, or of a view's table. Raises UnresolvedError."""
         asked = qualified(name, self.schema)
         if asked in self.gold:
             return asked
         if name in self.views:
             return self.views[name].table
         known = [*self.gold, *(table.name for table in self.gold.values()), *self.views]
-        raise Unresolved(f"there is no table or feature view '{name}'.{did_you_mean(name, known)}", *field)
+        raise UnresolvedError(
+            f"there is no table or feature view '{name}'.{did_you_mean(name, known)}", *field
+        )
 
     def columns(self, table: str) -> list[str] | None:
         return known_columns(self.gold[table])
 
     def need(self, table: str, column: str, *field: str | int) -> None:
-        """Raises Unresolved when `table` is known to have no such column."""
+        """Raises UnresolvedError when `table` is known to have no such column."""
         known = self.columns(table)
         if known is not None and column not in known:
             hint = "" if self.gold[table].sql else " If it is there, name it under the table's `columns`."
-            raise Unresolved(
+            raise UnresolvedError(
                 f"Column '{column}' not found in '{table}'.{did_you_mean(column, known)} "
                 f"Known: {', '.join(known)}.{hint}",
                 *field,
             )
 
     def any_view(self, name: str, *field: str | int) -> FeatureView | OnDemandView:
-        """Raises Unresolved."""
+        """Raises UnresolvedError."""
         view = self.views.get(name) or self.on_demand.get(name)
         if view is None:
             known = [*self.views, *self.on_demand]
-            raise Unresolved(f"there is no feature view '{name}'.{did_you_mean(name, known)}", *field)
+            raise UnresolvedError(f"there is no feature view '{name}'.{did_you_mean(name, known)}", *field)
         return view
 
     def stands_on(self, names: Sequence[str]) -> list[FeatureView]:
@@ -109,7 +113,7 @@ def resolve(model: Model, scope: Scope) -> ResolvedModel:
     """The model with its source, features, tables and roots.
 
     Raises:
-        Unresolved
+        UnresolvedError
     """
     data = model.training_data
     source = scope.table(data.entity_df_source, "training_data", "entity_df_source")
@@ -139,19 +143,25 @@ def resolve(model: Model, scope: Scope) -> ResolvedModel:
 
 def _features(model: Model, scope: Scope, source: str) -> list[FeatureRef]:
     label = model.training_data.label_column
-    field = "feature_service" if model.feature_service else "feature_views" if model.feature_views else "training_data"
+    field = (
+        "feature_service"
+        if model.feature_service
+        else "feature_views"
+        if model.feature_views
+        else "training_data"
+    )
     found: dict[str, tuple[tuple[str, str], FeatureRef]] = {}
     for view, feature in _offered(model, scope, source):
         origin = (view.table if isinstance(view, FeatureView) else view.name, feature.column)
         if origin == (source, label):
             continue  # the label is never a feature, though a view may offer it
         if feature.name == label:
-            raise Unresolved(f"'{view.name}' has a feature called '{label}', as the label is", field)
+            raise UnresolvedError(f"'{view.name}' has a feature called '{label}', as the label is", field)
         if feature.name in found:
             other = found[feature.name]
             if other[0] == origin:
                 continue  # one column reached by two views is one feature
-            raise Unresolved(
+            raise UnresolvedError(
                 f"'{feature.name}' is one thing in '{other[1].view}' and another in '{view.name}': "
                 "a model takes features by name, so rename one of them",
                 field,
@@ -160,7 +170,7 @@ def _features(model: Model, scope: Scope, source: str) -> list[FeatureRef]:
         if origin not in {known for known, _ in found.values()}:
             found[feature.name] = (origin, ref)
     if not found:
-        raise Unresolved("no feature is left to learn from", field)
+        raise UnresolvedError("no feature is left to learn from", field)
     return [ref for _, ref in found.values()]
 
 
@@ -169,7 +179,9 @@ def _offered(model: Model, scope: Scope, source: str) -> Iterator[tuple[FeatureV
         service = scope.services.get(model.feature_service)
         if service is None:
             hint = did_you_mean(model.feature_service, scope.services)
-            raise Unresolved(f"there is no feature service '{model.feature_service}'.{hint}", "feature_service")
+            raise UnresolvedError(
+                f"there is no feature service '{model.feature_service}'.{hint}", "feature_service"
+            )
         for part in service.views:
             view = scope.any_view(part.view, "feature_service")
             yield from ((view, feature) for feature in view.features if feature.name in part.features)
@@ -187,10 +199,12 @@ def _implied(scope: Scope, source: str) -> list[FeatureView]:
     over = [view for view in scope.views.values() if view.table == source]
     columns = scope.columns(source)
     if not over and columns is not None:
-        over = [view for view in scope.views.values() if view.join_keys and set(view.join_keys) <= set(columns)]
+        over = [
+            view for view in scope.views.values() if view.join_keys and set(view.join_keys) <= set(columns)
+        ]
     if not over:
         known = ", ".join(f"{view.name} (over {view.table})" for view in scope.views.values()) or "none"
-        raise Unresolved(
+        raise UnresolvedError(
             f"no feature view is over '{source}' or has only entities that it holds. "
             f"Name `feature_service` or `feature_views`. There are: {known}.",
             "training_data",
