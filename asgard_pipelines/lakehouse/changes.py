@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask
 
 from asgard_pipelines.lakehouse.catalog import PinnedTable
-from asgard_pipelines.lakehouse.filters import column_kind, expression, instant
+from asgard_pipelines.lakehouse.filters import column_kind, instant
 from asgard_pipelines.lakehouse.reads import batches, plan, span
-from asgard_pipelines.lakehouse.session import connect, quoted
+from asgard_pipelines.lakehouse.row_multisets import net_rows
+from asgard_pipelines.lakehouse.session import connect
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ def changes(before: PinnedTable, after: PinnedTable, time_column: str | None, th
 
 def _files(table: PinnedTable) -> dict[tuple[str, frozenset[str]], FileScanTask]:
     """Data files, each known by its path and those of its delete files."""
-    tasks = plan(table, expression((), table.schema, table.pin.table))
     return {
-        (task.file.file_path, frozenset(delete.file_path for delete in task.delete_files)): task for task in tasks
+        (task.file.file_path, frozenset(delete.file_path for delete in task.delete_files)): task
+        for task in plan(table, AlwaysTrue())
     }
 
 
@@ -81,8 +83,7 @@ def _rows(table: PinnedTable, task: FileScanTask) -> int:
     if not task.delete_files:
         return task.file.record_count
     narrow = Schema(table.schema.fields[0])
-    condition = expression((), table.schema, table.pin.table)
-    return sum(batch.num_rows for batch in batches(table, [task], narrow, condition))
+    return sum(batch.num_rows for batch in batches(table, [task], narrow, AlwaysTrue()))
 
 
 def _compared(
@@ -92,26 +93,25 @@ def _compared(
     time_column: str | None,
     threads: int,
 ) -> Changes:
-    condition = expression((), table.schema, table.pin.table)
-    columns = ", ".join(quoted(field.name) for field in table.schema.fields)
-    times = f"min({quoted(time_column)}), max({quoted(time_column)})" if time_column else "NULL, NULL"
+    names = [field.name for field in table.schema.fields]
+    time = f"c{names.index(time_column)}" if time_column else "NULL"
     with connect(threads) as session:
-        session.register("gone", batches(table, gone, table.schema, condition))
-        session.register("come", batches(table, come, table.schema, condition))
-        # EXCEPT ALL both ways, in one pass: a reader can be read only once
-        row = _one(
+        net = net_rows(
+            session,
+            come=batches(table, come, table.schema, AlwaysTrue()),
+            gone=batches(table, gone, table.schema, AlwaysTrue()),
+        )
+        added, removed, first, last = _one(
             session,
             f"""
-            SELECT coalesce(sum(n) FILTER (n > 0), 0), coalesce(-sum(n) FILTER (n < 0), 0), {times}
-            FROM (
-                SELECT {columns}, sum("asgard sign") AS n
-                FROM (SELECT *, 1 AS "asgard sign" FROM come UNION ALL SELECT *, -1 FROM gone)
-                GROUP BY {columns}
-                HAVING n <> 0
-            )
-            """,
+            SELECT
+                coalesce(sum(n) FILTER (n > 0), 0),
+                coalesce(-sum(n) FILTER (n < 0), 0),
+                min({time}),
+                max({time})
+            FROM {net}
+            """,  # noqa: S608 (numbers, no names)
         )
-    added, removed, first, last = row
     return Changes(int(added), int(removed), first and instant(first), last and instant(last))
 
 

@@ -7,15 +7,22 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import DataScan, Table, Transaction
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
-from pyiceberg.transforms import DayTransform, MonthTransform
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    SetPropertiesUpdate,
+    TableRequirement,
+)
+from pyiceberg.transforms import DayTransform, MonthTransform, Transform
 from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it through
 
 from asgard_pipelines.errors import BackendUnavailable, ColumnNotFound, Conflict, Invalid
@@ -30,14 +37,14 @@ KEY = "asgard.key"
 _WRITER = "asgard.writer"
 """The property that tells which call landed a commit, when its answer got lost."""
 
-Rows = pa.Table | Callable[[], pa.RecordBatchReader]
+Rows: TypeAlias = pa.Table | Callable[[], pa.RecordBatchReader]
 """Rows to write. A callable gives a fresh reader for each try, since a try spends it."""
 
-TableProperties = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
+TableProperties: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
 """Properties to set; a callable makes them from those that stand, anew for each try."""
 
 _T = TypeVar("_T")
-_TRANSFORMS = {"month": MonthTransform, "day": DayTransform}
+_TRANSFORMS: dict[str, Callable[[], Transform[Any, Any]]] = {"month": MonthTransform, "day": DayTransform}
 _NEW_TABLE = {"format-version": "2", "commit.retry.num-retries": "50"}
 _LONGEST_WAIT = 1.0
 
@@ -49,6 +56,10 @@ class Commit:
     pin: Pin
     rows: int
     landed: bool
+
+
+class BaseMoved(Conflict):
+    """The table does not stand at the snapshot any more that a commit was computed for."""
 
 
 class Writer:
@@ -77,12 +88,14 @@ class Writer:
         properties: Mapping[str, str],
         table_properties: TableProperties,
         partition_by: str | None,
+        base: Pin | None,
     ) -> Commit:
         name = self._catalog.qualified(table)
 
         def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
+            _need_base(name, table, base)
             fitted = _fitted(name, transaction, rows)
-            condition = expression(where, transaction.table_metadata.schema(), name) if where else AlwaysTrue()
+            condition = expression(where, transaction.table_metadata.schema(), name)
             summary = dict(properties) | summary
             # PyIceberg warns of an overwrite that finds nothing to remove
             if table is not None and _any_file(table, transaction, condition):
@@ -93,12 +106,18 @@ class Writer:
 
         return self._write(name, rows, key, stage, partition_by)
 
-    def set_properties(self, table: str, properties: TableProperties) -> None:
+    def set_properties(self, table: str, properties: TableProperties, base: Pin | None) -> None:
         name = self._catalog.qualified(table)
 
         def attempt() -> None:
-            with self._catalog.load(name).transaction() as transaction:
-                _set_properties(transaction, properties)
+            held = self._catalog.load(name)
+            _need_base(name, held, base)
+            requirements: tuple[TableRequirement, ...] = (AssertTableUUID(uuid=held.metadata.table_uuid),)
+            if base is not None:
+                requirements += (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=base.snapshot_id),)
+            wanted = dict(properties(held.properties) if callable(properties) else properties)
+            if any(held.properties.get(name) != value for name, value in wanted.items()):
+                self._catalog.iceberg.commit_table(held, requirements, (SetPropertiesUpdate(updates=wanted),))
 
         self._until_landed(name, attempt)
 
@@ -115,7 +134,7 @@ class Writer:
                 table.manage_snapshots().create_tag(pin.snapshot_id, tag).commit()
             elif standing.snapshot_id != pin.snapshot_id:
                 raise Conflict(
-                    f"Tag '{tag}' of '{pin.table}' names snapshot {standing.snapshot_id}, not {pin.snapshot_id}.",
+                    f"Tag '{tag}' of '{pin.table}' names {standing.snapshot_id}, not {pin.snapshot_id}.",
                     table=pin.table,
                     tag=tag,
                 )
@@ -167,12 +186,12 @@ class Writer:
             except (CommitFailedException, TableAlreadyExistsError, ValidationException) as error:
                 if time.monotonic() > deadline:
                     raise Conflict(
-                        f"Table '{name}' is written by others without a pause: gave up after {self._seconds:g} s.",
+                        f"Others write '{name}' all the time: gave up after {self._seconds:g} s.",
                         table=name,
                     ) from error
             except OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise BackendUnavailable(f"The catalog does not answer: {error.orig}.", table=name) from error
+                    raise BackendUnavailable(f"The catalog fails: {error.orig}.", table=name) from error
             time.sleep(wait)
         raise AssertionError("waits do not end")
 
@@ -192,6 +211,15 @@ def _eldest_before(table: Table, snapshot: Snapshot) -> Snapshot | None:
     """The newest snapshot older than one whose parent has expired: tags keep some of the ancestors."""
     older = [s for s in table.snapshots() if (s.sequence_number or 0) < (snapshot.sequence_number or 0)]
     return max(older, key=lambda s: s.sequence_number or 0, default=None)
+
+
+def _need_base(name: str, table: Table | None, base: Pin | None) -> None:
+    """Raises BaseMoved."""
+    if base is None:
+        return
+    current = table.current_snapshot() if table else None
+    if (current.snapshot_id if current else None) != base.snapshot_id:
+        raise BaseMoved(f"Table '{name}' does not stand at {base.snapshot_id} any more.", table=name)
 
 
 def _commit(name: str, snapshot: Snapshot, writer: str) -> Commit:
@@ -231,10 +259,12 @@ def _set_properties(transaction: Transaction, properties: TableProperties) -> No
         transaction.set_properties(dict(properties))
 
 
-def _partition(written: str, schema: pa.Schema, table: str) -> tuple[str, MonthTransform | DayTransform]:
+def _partition(written: str, schema: pa.Schema, table: str) -> tuple[str, Transform[Any, Any]]:
     match = re.fullmatch(r"(month|day)\((\w+)\)", written)
     if match is None:
-        raise Invalid(f"Partition '{written}' of '{table}' has to be month(COLUMN) or day(COLUMN).", table=table)
+        raise Invalid(
+            f"Partition '{written}' of '{table}' has to be month(COLUMN) or day(COLUMN).", table=table
+        )
     transform, column = match.groups()
     if column not in schema.names:
         raise ColumnNotFound(column, schema.names, table=table)
@@ -244,5 +274,5 @@ def _partition(written: str, schema: pa.Schema, table: str) -> tuple[str, MonthT
 def _waits() -> Iterator[float]:
     longest = 0.01
     while True:
-        yield random.uniform(0, longest)
+        yield random.uniform(0, longest)  # noqa: S311 (jitter, no secret)
         longest = min(_LONGEST_WAIT, longest * 2)

@@ -7,18 +7,20 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pyiceberg.expressions import (
+    AlwaysFalse,
     AlwaysTrue,
     And,
     BooleanExpression,
     GreaterThanOrEqual,
     In,
     LessThan,
+    Or,
 )
 from pyiceberg.schema import Schema
 from pyiceberg.types import DateType, PrimitiveType, TimestampType, TimestamptzType
 
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
-from asgard_pipelines.lakehouse.pins import OneOf, Predicate, TimeRange
+from asgard_pipelines.lakehouse.pins import AnyOf, OneOf, Predicate, TimeRange
 
 
 def naive_utc(instant: datetime) -> datetime:
@@ -45,25 +47,30 @@ def expression(predicates: Sequence[Predicate], schema: Schema, table: str) -> B
 
 
 def _one(predicate: Predicate, schema: Schema, table: str) -> BooleanExpression:
+    if isinstance(predicate, AnyOf):
+        result: BooleanExpression = AlwaysFalse()
+        for alternative in predicate.predicates:
+            result = Or(result, _one(alternative, schema, table))
+        return result
     kind = column_kind(schema, predicate.column, table)
     if isinstance(predicate, OneOf):
-        return In(predicate.column, {_value(value, kind) for value in predicate.values})
+        return In(term=predicate.column, literals={_value(value, kind) for value in predicate.values})
     return _range(predicate, kind, table)
 
 
 def _range(predicate: TimeRange, kind: PrimitiveType, table: str) -> BooleanExpression:
     if not isinstance(kind, TimestampType | TimestamptzType | DateType):
         raise TypeMismatch(
-            f"Column '{predicate.column}' of '{table}' is {kind}, and a time range needs a timestamp or a date.",
+            f"Column '{predicate.column}' of '{table}' is {kind}: a time range needs a timestamp or a date.",
             column=predicate.column,
             table=table,
             found=str(kind),
         )
     result: BooleanExpression = AlwaysTrue()
     if predicate.start is not None:
-        result = And(result, GreaterThanOrEqual(predicate.column, _bound(predicate.start, kind)))
+        result = And(result, GreaterThanOrEqual(term=predicate.column, value=_bound(predicate.start, kind)))
     if predicate.end is not None:
-        result = And(result, LessThan(predicate.column, _bound(predicate.end, kind)))
+        result = And(result, LessThan(term=predicate.column, value=_bound(predicate.end, kind)))
     return result
 
 

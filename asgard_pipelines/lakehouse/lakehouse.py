@@ -62,7 +62,11 @@ class Lakehouse:
         return Pin(self.catalog.qualified(name), current.snapshot_id if current else None)
 
     def schema(self, pin: Pin) -> pa.Schema:
-        """Names and plain types of the columns as of that snapshot. Raises TableNotFound, SnapshotNotFound."""
+        """Names and plain types of the columns as of that snapshot.
+
+        Raises:
+            TableNotFound, SnapshotNotFound
+        """
         return self.catalog.pinned(pin).arrow_schema
 
     def read(
@@ -126,19 +130,25 @@ class Lakehouse:
         properties: Mapping[str, str] | None = None,
         table_properties: TableProperties | None = None,
         partition_by: str | None = None,
+        base: Pin | None = None,
     ) -> Commit:
         """Replace the rows that meet `where` (none given: all) by `rows`, in one atomic commit.
 
         `table_properties` are set in the same commit; a callable makes them from those that stand.
-        Otherwise as `append`.
+        With `base`, only while the table stands at that pin, else BaseMoved. Otherwise as `append`.
         """
         return self._writer.overwrite(
-            table, rows, where, key, properties or {}, table_properties or {}, partition_by
+            table, rows, where, key, properties or {}, table_properties or {}, partition_by, base
         )
 
-    def set_properties(self, table: str, properties: TableProperties) -> None:
-        """Set table properties; no snapshot is made. Raises TableNotFound, Conflict."""
-        self._writer.set_properties(table, properties)
+    def set_properties(self, table: str, properties: TableProperties, *, base: Pin | None = None) -> None:
+        """Set table properties; no snapshot is made. `base` as for `overwrite`.
+
+        Raises:
+            TableNotFound
+            BaseMoved: the table stands elsewhere than at `base`.
+        """
+        self._writer.set_properties(table, properties, base)
 
     def summary(self, pin: Pin) -> dict[str, str]:
         """The snapshot's summary, `operation` among it; empty for a table without a snapshot."""

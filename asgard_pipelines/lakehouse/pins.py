@@ -35,5 +35,12 @@ class OneOf:
     values: tuple[str | int | bool | datetime, ...]
 
 
-Predicate = TimeRange | OneOf
+@dataclass(frozen=True)
+class AnyOf:
+    """Rows that meet at least one of `predicates` (none: no row)."""
+
+    predicates: tuple[TimeRange | OneOf, ...]
+
+
+Predicate = TimeRange | OneOf | AnyOf
 """A sequence of predicates is their AND."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.conversions import from_bytes
-from pyiceberg.expressions import BooleanExpression
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.schema import Schema
 from pyiceberg.table import DataScan, FileScanTask
@@ -83,9 +84,11 @@ def newest(table: PinnedTable, column: str) -> datetime | None:
     kind = column_kind(table.schema, column, table.pin.table)
     if not isinstance(kind, TimestampType | TimestamptzType | DateType):
         raise TypeMismatch(
-            f"Column '{column}' of '{table.pin.table}' is {kind}, not a time.", column=column, table=table.pin.table
+            f"Column '{column}' of '{table.pin.table}' is {kind}, not a time.",
+            column=column,
+            table=table.pin.table,
         )
-    edges = [times for task in plan(table, expression((), table.schema, table.pin.table)) if (times := span(table, task, column, kind))]
+    edges = [times for task in plan(table, AlwaysTrue()) if (times := span(table, task, column, kind))]
     return max((last for _, last in edges), default=None)
 
 
@@ -98,12 +101,11 @@ def span(
     upper = (task.file.upper_bounds or {}).get(field_id)
     if lower and upper and not task.delete_files:
         return _time(lower, kind), _time(upper, kind)
-    condition = expression((), table.schema, table.pin.table)
-    times = batches(table, [task], projected(table, [column]), condition).read_all().column(column)
+    times = batches(table, [task], projected(table, [column]), AlwaysTrue()).read_all().column(column)
     edges = pc.min_max(times).as_py()
     return None if edges["min"] is None else (instant(edges["min"]), instant(edges["max"]))
 
 
 def _time(bound: bytes, kind: PrimitiveType) -> datetime:
-    value = from_bytes(kind, bound)
+    value: Any = from_bytes(kind, bound)
     return instant(days_to_date(value) if isinstance(kind, DateType) else micros_to_timestamp(value))

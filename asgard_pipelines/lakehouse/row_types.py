@@ -49,7 +49,8 @@ def fit(table: str, held: Schema, rows: pa.Schema) -> Fit:
         if field.name not in columns.names:
             if field.name.lower() in folded:
                 raise TypeMismatch(
-                    f"Column '{field.name}' differs only in case from '{folded[field.name.lower()]}' of '{table}'.",
+                    f"Column '{field.name}' of the rows differs only in case from "
+                    f"'{folded[field.name.lower()]}' of '{table}'.",
                     table=table,
                     column=field.name,
                 )
@@ -94,7 +95,9 @@ def cast(table: str, held: Schema, rows: pa.RecordBatchReader) -> pa.RecordBatch
 
     def generate() -> Iterator[pa.RecordBatch]:
         for batch in rows:
-            yield pa.RecordBatch.from_arrays([_column(table, batch, field) for field in target], schema=target)
+            yield pa.RecordBatch.from_arrays(
+                [_column(table, batch, field) for field in target], schema=target
+            )
 
     return pa.RecordBatchReader.from_batches(target, generate())
 
@@ -104,7 +107,9 @@ def _column(table: str, batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
         return pa.nulls(batch.num_rows, field.type)
     values = batch.column(field.name)
     if values.null_count and not field.nullable:
-        raise TypeMismatch(f"Column '{field.name}' of '{table}' is required, and holds nulls.", column=field.name)
+        raise TypeMismatch(
+            f"Column '{field.name}' of '{table}' is required, and the rows hold nulls.", column=field.name
+        )
     try:
         return values.cast(field.type)
     except pa.ArrowInvalid as error:
@@ -122,12 +127,9 @@ def _fits(given: pa.DataType, kept: pa.DataType) -> bool:
 
 
 def _wider_decimal(narrow: pa.DataType, wide: pa.DataType) -> bool:
-    return (
-        pa.types.is_decimal(narrow)
-        and pa.types.is_decimal(wide)
-        and narrow.scale == wide.scale
-        and narrow.precision <= wide.precision
-    )
+    if not pa.types.is_decimal(narrow) or not pa.types.is_decimal(wide):
+        return False
+    return bool(narrow.scale == wide.scale and narrow.precision <= wide.precision)
 
 
 def _mismatch(table: str, column: str, kept: pa.DataType, given: pa.DataType) -> TypeMismatch:

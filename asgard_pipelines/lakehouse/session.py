@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import duckdb
-from sqlglot import exp
 
 _CLOSED = {
     "enable_external_access": False,
@@ -21,8 +20,3 @@ def connect(threads: int) -> duckdb.DuckDBPyConnection:
     session.execute("SET TimeZone = 'UTC'")
     session.execute("SET lock_configuration = true")
     return session
-
-
-def quoted(name: str) -> str:
-    """`name` as a quoted identifier."""
-    return exp.to_identifier(name, quoted=True).sql("duckdb")

@@ -74,7 +74,9 @@ def run_sql(
     mark_unnamed(query)
     query = qualified(query, sources.schemas)
     names = result_names(query)
-    tables = {name: sources.rows(name, columns) for name, columns in _columns_used(query, sources.schemas).items()}
+    tables = {
+        name: sources.rows(name, columns) for name, columns in _columns_used(query, sources.schemas).items()
+    }
     result = engine(with_types(query, sources.schemas), tables, lakehouse.settings.thread_count)
     return SqlResult(_plain(result).rename_columns(names), sources.reads)
 
@@ -88,7 +90,9 @@ def _engine(name: str) -> Engine:
 class _Sources:
     """What the query reads, each under a flat name of our own: a table at a pin, or a relation given."""
 
-    def __init__(self, lakehouse: Lakehouse, pins: Mapping[str, Pin], relations: Mapping[str, pa.Table]) -> None:
+    def __init__(
+        self, lakehouse: Lakehouse, pins: Mapping[str, Pin], relations: Mapping[str, pa.Table]
+    ) -> None:
         self._lakehouse = lakehouse
         self._pins = {name.lower(): pin for name, pin in pins.items()}
         self._relations = {name.lower(): table for name, table in relations.items()}
@@ -132,7 +136,9 @@ class _Sources:
         schema = self._lakehouse.schema(source) if isinstance(source, Pin) else self._relations[source].schema
         folded = [name.lower() for name in schema.names]
         if len(set(folded)) != len(folded):
-            raise InvalidSql(f"'{source}' has two columns whose names differ only in case: SQL cannot tell them.")
+            raise InvalidSql(
+                f"'{source}' has two columns whose names differ only in case: SQL cannot tell them."
+            )
         return schema
 
     def _pin(self, name: str, version: exp.Version | None) -> Pin:

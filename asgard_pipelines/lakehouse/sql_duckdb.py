@@ -7,12 +7,12 @@ not known, the statement is refused: a cast in the text settles it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlglot import exp
 
-from asgard_pipelines.errors import InvalidSql
 from asgard_pipelines.lakehouse.sql_text import refused
-from asgard_pipelines.lakehouse.sql_types import decimal_of, is_decimal, is_integer, is_known
+from asgard_pipelines.lakehouse.sql_types import is_decimal, is_integer, is_known
 
 _FLOATS = (exp.DType.DOUBLE, exp.DType.FLOAT)
 _TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.DATETIME)
@@ -31,7 +31,7 @@ def duckdb_sql(query: exp.Query) -> str:
     return query.sql("duckdb")
 
 
-def _div(node: exp.Expression) -> None:
+def _div(node: exp.Div) -> None:
     _need_types(node, node.left, node.right)
     if is_integer(node.left) and is_integer(node.right):
         _replace(node, exp.IntDiv(this=_wrapped(node.left), expression=_wrapped(node.right)))
@@ -41,36 +41,50 @@ def _div(node: exp.Expression) -> None:
         node.set("typed", False)
 
 
-def _arithmetic(node: exp.Expression) -> None:
+def _arithmetic(node: exp.Expr) -> None:
     if is_decimal(node):
         _outside(node, lambda inner: exp.cast(inner, node.type or "DECIMAL"))
     elif node.is_type(exp.DType.DATE):
         _outside(node, lambda inner: exp.cast(inner, "DATE"))
 
 
-def _sum(node: exp.Expression) -> None:
+def _sum(node: exp.Expr) -> None:
+    _in_order(node)
     if is_integer(node) or node.is_type(exp.DType.FLOAT):
         kind = node.type
         _outside(node, lambda inner: exp.cast(inner, kind or "BIGINT"))
 
 
-def _avg(node: exp.Expression) -> None:
+def _avg(node: exp.Expr) -> None:
+    _in_order(node)
     if is_decimal(node) or node.is_type(exp.DType.FLOAT):
         _outside(node, lambda inner: exp.cast(inner, node.type or "DOUBLE"))
 
 
-def _like_type(node: exp.Expression) -> None:
+def _in_order(node: exp.Expr) -> None:
+    """Add floating numbers up in their own order: the last bit is the same whatever order rows come in."""
+    of = node.this
+    if isinstance(of, exp.Distinct) or not of.is_type(*_FLOATS) or isinstance(_outermost(node), exp.Window):
+        return
+    operands = [of, *(node.args[name] for name in ("expression",) if node.args.get(name))]
+    last = operands[-1]
+    order = [exp.Ordered(this=operand.copy()) for operand in operands]
+    last.replace(exp.Order(this=last.copy(), expressions=order))
+
+
+def _like_type(node: exp.Expr) -> None:
     if is_integer(node) or node.is_type(*_FLOATS, exp.DType.DATE):
         _outside(node, lambda inner: exp.cast(inner, node.type or "DOUBLE"))
 
 
-def _date_diff(node: exp.Expression) -> None:
+def _date_diff(node: exp.Expr) -> None:
     """Trino counts whole units that have passed, DuckDB's date_diff boundaries that were crossed."""
     unit = exp.Literal.string(node.text("unit").lower() or "day")
-    _replace(node, exp.Anonymous(this="date_sub", expressions=[unit, node.expression.copy(), node.this.copy()]))
+    start, end = node.expression.copy(), node.this.copy()
+    _replace(node, exp.Anonymous(this="date_sub", expressions=[unit, start, end]))
 
 
-def _cast(node: exp.Expression) -> None:
+def _cast(node: exp.Cast) -> None:
     of, to = node.this, node.to
     if is_integer_type(to) and (of.is_type(*_FLOATS) or is_decimal(of)):
         of.replace(exp.Round(this=of.copy()))  # away from zero, where DuckDB's cast rounds half to even
@@ -86,12 +100,15 @@ def is_integer_type(kind: exp.DataType) -> bool:
     return kind.this in exp.DataType.INTEGER_TYPES
 
 
-_REWRITES: dict[type[exp.Expression], Callable[[exp.Expression], None]] = {
+_REWRITES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Add: _arithmetic,
     exp.Avg: _avg,
     exp.Cast: _cast,
     exp.Ceil: _like_type,
+    exp.Corr: _in_order,
     exp.CountIf: _sum,
+    exp.CovarPop: _in_order,
+    exp.CovarSamp: _in_order,
     exp.DateAdd: _arithmetic,
     exp.DateDiff: _date_diff,
     exp.Div: _div,
@@ -99,36 +116,42 @@ _REWRITES: dict[type[exp.Expression], Callable[[exp.Expression], None]] = {
     exp.Mod: _arithmetic,
     exp.Mul: _arithmetic,
     exp.Sign: _like_type,
+    exp.Stddev: _in_order,
+    exp.StddevPop: _in_order,
+    exp.StddevSamp: _in_order,
     exp.Sub: _arithmetic,
     exp.Sum: _sum,
     exp.TimestampTrunc: _like_type,
     exp.TryCast: _cast,
+    exp.Variance: _in_order,
+    exp.VariancePop: _in_order,
 }
 
 
-def _need_types(node: exp.Expression, *operands: exp.Expression) -> None:
+def _need_types(node: exp.Expr, *operands: exp.Expr) -> None:
     for operand in operands:
         if not is_known(operand):
             text = operand.sql("trino")
             raise refused(node, f"The type of {text} decides what '/' means here: write CAST({text} AS …)")
 
 
-def _outside(node: exp.Expression, wrap: Callable[[exp.Expression], exp.Expression]) -> None:
-    """Wrap an expression around `node`, outside its FILTER and OVER clauses."""
-    while isinstance(node.parent, exp.Filter | exp.Window | exp.IgnoreNulls | exp.RespectNulls) and (
-        node.parent.this is node
-    ):
-        node = node.parent
+def _outermost(node: exp.Expr) -> exp.Expr:
+    """`node` with its FILTER and OVER clauses."""
+    around = node.parent
+    while isinstance(around, exp.Filter | exp.Window | exp.IgnoreNulls) and around.this is node:
+        node, around = around, around.parent
+    return node
+
+
+def _outside(node: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> None:
+    node = _outermost(node)
     _replace(node, wrap(node.copy()))
 
 
-def _replace(node: exp.Expression, by: exp.Expression) -> None:
+def _replace(node: exp.Expr, by: exp.Expr) -> None:
     by.type = node.type
     node.replace(by)
 
 
-def _wrapped(node: exp.Expression) -> exp.Expression:
+def _wrapped(node: exp.Expr) -> exp.Expr:
     return exp.paren(node.copy()) if isinstance(node, exp.Binary) else node.copy()
-
-
-__all__ = ["InvalidSql", "duckdb_sql"]

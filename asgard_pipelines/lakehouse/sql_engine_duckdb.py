@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from asgard_pipelines.errors import InvalidSql
-from asgard_pipelines.lakehouse.session import connect, quoted
+from asgard_pipelines.lakehouse.session import connect
 from asgard_pipelines.lakehouse.sql_duckdb import duckdb_sql
 
 _TOO_WIDE = {"HUGEINT", "UHUGEINT", "UBIGINT"}
@@ -35,12 +35,13 @@ def _in_trinos_types(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation
     """Trino has no integer wider than BIGINT: one that does not fit is an error there too."""
     if not any(str(kind) in _TOO_WIDE for kind in result.types):
         return result
-    names = [f"c{index}" for index in range(len(result.columns))]
     columns = [
-        f"CAST({quoted(name)} AS BIGINT) AS {quoted(name)}" if str(kind) in _TOO_WIDE else quoted(name)
-        for name, kind in zip(names, result.types, strict=True)
+        duckdb.ColumnExpression(name).cast("BIGINT").alias(name)
+        if str(kind) in _TOO_WIDE
+        else duckdb.ColumnExpression(name)
+        for name, kind in zip(result.columns, result.types, strict=True)
     ]
-    return result.query("result", f"SELECT {', '.join(columns)} FROM result AS t({', '.join(names)})")
+    return result.select(*columns)
 
 
 def _reason(error: duckdb.Error) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-AGGREGATES: frozenset[type[exp.Expression]] = frozenset(
+AGGREGATES: frozenset[type[exp.Expr]] = frozenset(
     {
         exp.AnyValue,
         exp.ApproxDistinct,
@@ -106,11 +106,11 @@ _TIMES = {
 
 _ARRAYS = {exp.Array, exp.ArrayContains, exp.ArraySize, exp.GenerateSeries, exp.Unnest}
 
-FUNCTIONS: frozenset[type[exp.Expression]] = frozenset(
+FUNCTIONS: frozenset[type[exp.Expr]] = frozenset(
     AGGREGATES | _WINDOW | _CONDITIONS | _NUMBERS | _TEXT | _TIMES | _ARRAYS
 )
 
-NOT_DETERMINISTIC: dict[type[exp.Expression], str] = {
+NOT_DETERMINISTIC: dict[type[exp.Expr], str] = {
     exp.CurrentDate: "current_date",
     exp.CurrentTimestamp: "current_timestamp",
     exp.ApproxDistinct: "approx_distinct",

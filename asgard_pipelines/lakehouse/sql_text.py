@@ -15,7 +15,7 @@ from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from asgard_pipelines.errors import InvalidSql
 from asgard_pipelines.lakehouse.sql_functions import FUNCTIONS, NOT_DETERMINISTIC
@@ -66,10 +66,11 @@ def _unreadable(error: ParseError) -> InvalidSql:
     first = error.errors[0]
     near = f" near '{first['highlight']}'" if first.get("highlight") else ""
     description = re.sub(r"\s*for <class .*?>", "", str(first.get("description", "syntax error")))
+    line, column = first["line"], first["col"]
     return InvalidSql(
-        f"The SQL cannot be read at line {first['line']}, column {first['col']}{near}: {description.rstrip('.')}.",
-        line=first["line"],
-        column=first["col"],
+        f"The SQL cannot be read at line {line}, column {column}{near}: {description.rstrip('.')}.",
+        line=line,
+        column=column,
     )
 
 
@@ -81,18 +82,19 @@ def _check(query: exp.Query) -> None:
         if isinstance(node, exp.DDL | exp.DML | exp.Command) and not isinstance(node, exp.Query):
             raise refused(node, "Only a SELECT can be run")
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
-            raise refused(node, f"Tables are read by name, not from a function such as {node.this.sql('trino')}")
+            raise refused(node, f"Tables are read by name, not from {node.this.sql('trino')}")
         if isinstance(node, exp.Func) and type(node) not in FUNCTIONS:
             name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
             raise refused(node, f"Function {name.lower()} is not one that Asgard runs")
 
 
-def refused(node: exp.Expression, why: str) -> InvalidSql:
+def refused(node: exp.Expr, why: str) -> InvalidSql:
     """InvalidSql that says where in the text `node` stands, as far as that is known."""
     place = next((n.meta for n in node.walk() if "line" in n.meta), None)
     if place is None:
         return InvalidSql(f"{why}.")
-    return InvalidSql(f"{why} (line {place['line']}, column {place['col']}).", line=place["line"], column=place["col"])
+    line, column = place["line"], place["col"]
+    return InvalidSql(f"{why} (line {line}, column {column}).", line=line, column=column)
 
 
 def table_name(table: exp.Table, default_schema: str) -> str:
@@ -127,7 +129,8 @@ def tables_read(sql: str, default_schema: str = "gold") -> list[str]:
 
 def not_deterministic(sql: str) -> list[str]:
     """Functions in the SELECT whose result depends on when it runs, in lower case."""
-    return sorted({NOT_DETERMINISTIC[type(n)] for n in parse_select(sql).walk() if type(n) in NOT_DETERMINISTIC})
+    nodes = parse_select(sql).walk()
+    return sorted({NOT_DETERMINISTIC[type(node)] for node in nodes if type(node) in NOT_DETERMINISTIC})
 
 
 def column_lineage(

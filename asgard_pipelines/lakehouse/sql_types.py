@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
@@ -13,7 +14,7 @@ _INT32_MAX = 2**31 - 1
 _WIDEST = 38
 _DIGITS = {exp.DType.TINYINT: 3, exp.DType.SMALLINT: 5, exp.DType.INT: 10, exp.DType.BIGINT: 19}
 
-_Annotator = Callable[[TypeAnnotator, exp.Expression], exp.Expression]
+_Annotator = Callable[[TypeAnnotator, Any], exp.Expr]
 
 
 def with_types(query: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> exp.Query:
@@ -21,15 +22,15 @@ def with_types(query: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> exp
     return annotate_types(query, schema=dict(schema), dialect="trino", expression_metadata=_RULES)
 
 
-def is_known(node: exp.Expression) -> bool:
+def is_known(node: exp.Expr) -> bool:
     return node.type is not None and not node.is_type(exp.DType.UNKNOWN, exp.DType.NULL)
 
 
-def is_integer(node: exp.Expression) -> bool:
+def is_integer(node: exp.Expr) -> bool:
     return node.is_type(*_INTEGERS)
 
 
-def decimal_of(node: exp.Expression) -> tuple[int, int] | None:
+def decimal_of(node: exp.Expr) -> tuple[int, int] | None:
     """Precision and scale of a decimal, or of the decimal that an integer becomes beside one."""
     if node.type is None:
         return None
@@ -41,7 +42,7 @@ def decimal_of(node: exp.Expression) -> tuple[int, int] | None:
     return None
 
 
-def is_decimal(node: exp.Expression) -> bool:
+def is_decimal(node: exp.Expr) -> bool:
     return node.is_type(exp.DType.DECIMAL)
 
 
@@ -49,7 +50,7 @@ def decimal(precision: int, scale: int) -> exp.DataType:
     return exp.DataType.build(f"DECIMAL({min(_WIDEST, precision)}, {scale})")
 
 
-def _literal(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
+def _literal(annotator: TypeAnnotator, node: exp.Expr) -> exp.Expr:
     if node.args.get("is_string"):
         return annotator._set_type(node, exp.DType.VARCHAR)
     text = node.name.lower()
@@ -63,7 +64,7 @@ def _literal(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
 
 
 def _arithmetic(node_type: type[exp.Binary], fallback: _Annotator) -> _Annotator:
-    def annotate(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
+    def annotate(annotator: TypeAnnotator, node: Any) -> exp.Expr:
         left, right = node.left, node.right
         if is_integer(left) and is_integer(right):
             wide = any(side.is_type(exp.DType.BIGINT) for side in (left, right))
@@ -92,7 +93,7 @@ def _decimal_result(kind: type[exp.Binary], p1: int, s1: int, p2: int, s2: int) 
     return max(p1 - s1, p2 - s2) + max(s1, s2) + 1, max(s1, s2)
 
 
-def _sum(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
+def _sum(annotator: TypeAnnotator, node: exp.Expr) -> exp.Expr:
     of = _argument(node)
     if is_integer(of):
         return annotator._set_type(node, exp.DType.BIGINT)
@@ -101,23 +102,23 @@ def _sum(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
     return annotator._set_type(node, of.type)
 
 
-def _avg(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
+def _avg(annotator: TypeAnnotator, node: exp.Expr) -> exp.Expr:
     of = _argument(node)
     return annotator._set_type(node, exp.DType.DOUBLE if is_integer(of) else of.type)
 
 
-def _argument(node: exp.Expression) -> exp.Expression:
-    of: exp.Expression = node.this
+def _argument(node: exp.Expr) -> exp.Expr:
+    of: exp.Expr = node.this
     return of.expressions[0] if isinstance(of, exp.Distinct) else of
 
 
-def _like_argument(annotator: TypeAnnotator, node: exp.Expression) -> exp.Expression:
+def _like_argument(annotator: TypeAnnotator, node: exp.Expr) -> exp.Expr:
     return annotator._set_type(node, node.this.type)
 
 
 _TRINO = Dialect.get_or_raise("trino").EXPRESSION_METADATA
 
-_RULES = {
+_RULES: dict[type[exp.Expr], Any] = {
     **_TRINO,
     **{
         kind: {"annotator": _arithmetic(kind, _TRINO[kind].get("annotator", TypeAnnotator._annotate_binary))}
