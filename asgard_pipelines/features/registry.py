@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 from feast import FeatureStore
 from feast.diff.property_diff import TransitionType
 from feast.feature_view import DUMMY_ENTITY_NAME
+from feast.repo_contents import RepoContents
 from feast.repo_operations import extract_objects_for_apply_delete
 
 from asgard_pipelines.features.feast_repo import feast_config, feast_contents
@@ -34,6 +37,13 @@ def apply(settings: Settings) -> list[str]:
     """
     contents = feast_contents(settings)
     opened = store(settings)
+    with warnings.catch_warnings():
+        # Said at each plan and each apply of a repo with an on-demand view, of Feast's own offline join.
+        warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
+        return _applied(opened, contents)
+
+
+def _applied(opened: FeatureStore, contents: RepoContents) -> list[str]:
     planned, _, _ = opened.plan(contents)
     changed, gone, _, _ = extract_objects_for_apply_delete(  # type: ignore[no-untyped-call]
         opened.project, opened.registry, contents
