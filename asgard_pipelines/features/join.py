@@ -146,7 +146,8 @@ def _codes(asked: Asked, known: Known) -> tuple[Ints, Ints]:
     total = split + len(known.times)
     code, missing = np.zeros(total, dtype=np.int64), np.zeros(total, dtype=bool)
     for left, right in zip(asked.keys, known.keys, strict=True):
-        both = pa.chunked_array([*_as_key(left, right.type).chunks, *_as_key(right, right.type).chunks])
+        one, other = _as_key(left, right.type), _as_key(right, right.type)
+        both = pa.chunked_array([*one.chunks, *other.chunks], other.type)
         encoded = both.combine_chunks().dictionary_encode()
         missing |= numbers(encoded.is_null()).astype(bool)
         part = numbers(encoded.indices.fill_null(0))

@@ -45,9 +45,7 @@ def apply(settings: Settings) -> list[str]:
 
 def _applied(opened: FeatureStore, contents: RepoContents) -> list[str]:
     planned, _, _ = opened.plan(contents)
-    changed, gone, _, _ = extract_objects_for_apply_delete(  # type: ignore[no-untyped-call]
-        opened.project, opened.registry, contents
-    )
+    changed, gone, _, _ = extract_objects_for_apply_delete(opened.project, opened.registry, contents)
     opened.apply(changed, objects_to_delete=gone, partial=False)
     return sorted(
         f"{_SIGNS[diff.transition_type]} {diff.feast_object_type.value} {diff.name}"

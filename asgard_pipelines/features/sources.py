@@ -45,7 +45,7 @@ class GoldSource(IcebergSource):
             catalog_name=CATALOG,
             catalog_properties=properties,
         )
-        return opened.get_catalog_client()  # type: ignore[no-untyped-call]
+        return opened.get_catalog_client()
 
     def validate(self, config: RepoConfig) -> None:
         """Accepts a table that is not there yet: declared first, built by the graph.

@@ -45,6 +45,6 @@ def init(path: Path, *, empty: bool = False) -> list[str]:
 
 
 def _target(template: Path) -> Path:
-    """`repo.py.template` keeps its ending from tools that read Python, `dot_x` its dot from git and packagers."""
+    """`.template` keeps Python from tools that would read it, `dot_` a dotfile from git and packagers."""
     name = template.name.removesuffix(".template")
     return template.with_name(f".{name.removeprefix('dot_')}" if name.startswith("dot_") else name)

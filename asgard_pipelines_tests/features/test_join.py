@@ -26,9 +26,10 @@ class Row:
 
 
 def column(values: list[object], kind: pa.DataType) -> pa.ChunkedArray:
-    """In two chunks, as tables of several files come."""
+    """In two chunks, as tables of several files come; in none, as empty ones do."""
     half = len(values) // 2
-    return pa.chunked_array([pa.array(values[:half], kind), pa.array(values[half:], kind)])
+    parts = [values[:half], values[half:]] if values else []
+    return pa.chunked_array([pa.array(part, kind) for part in parts], kind)
 
 
 def joined(

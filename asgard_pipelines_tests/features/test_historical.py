@@ -1,0 +1,154 @@
+"""Features from tables at pinned snapshots."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, Where
+from asgard_pipelines.errors import ColumnNotFound, Invalid, SnapshotNotFound, TypeMismatch
+from asgard_pipelines.features import historical_features
+from asgard_pipelines.features.online import current_rows
+from asgard_pipelines.lakehouse import Lakehouse, Pin
+from asgard_pipelines.settings import Settings
+
+FEB, MAR, APR = datetime(1997, 2, 1), datetime(1997, 3, 1), datetime(1997, 4, 1)
+
+
+def view(name: str = "orders", features: tuple[str, ...] = ("total", "spent"), **more: object) -> FeatureView:
+    types = {"total": "int64", "spent": "float64", "tag": "string"}
+    return FeatureView.model_validate(
+        {
+            "name": name,
+            "where": Where(file="repo.py"),
+            "entities": ["customer"],
+            "join_keys": {"customer_id": "customer_id"},
+            "features": [Feature(name=f, dtype=types[f], column=f) for f in features],
+            "table": "gold.aggregates",
+            "timestamp": "created_at",
+            "ttl": timedelta(days=31),
+            **more,
+        }
+    )
+
+
+def rows(ids: list[str | None], times: list[datetime | None]) -> pa.Table:
+    return pa.table({"customer_id": pa.array(ids, pa.string()), "at": pa.array(times, pa.timestamp("us"))})
+
+
+def refs(name: str, *features: str) -> list[FeatureRef]:
+    return [FeatureRef(view=name, feature=feature, dtype="any") for feature in features]
+
+
+@pytest.fixture
+def lakehouse(settings: Settings) -> Lakehouse:
+    lakehouse = Lakehouse(settings)
+    table = pa.table(
+        {
+            "customer_id": ["a", "a", "b", "b"],
+            "total": pa.array([1, 2, 7, 8], pa.int32()),
+            "spent": pa.array([1, 2, 7, 8], pa.decimal128(10, 2)),
+            "tag": ["x", "y", "p", "q"],
+            "created_at": pa.array([FEB, MAR, MAR, MAR], pa.timestamp("us")),
+            "landed_at": pa.array([FEB, APR, MAR, MAR], pa.timestamp("us")),
+        }
+    )
+    lakehouse.append("gold.aggregates", table, key="first")
+    return lakehouse
+
+
+def join(lakehouse: Lakehouse, asked: pa.Table, wanted: list[FeatureRef], *views: FeatureView) -> pa.Table:
+    declarations = Declarations(project="p", views=list(views))
+    pins = {"gold.aggregates": lakehouse.pin("gold.aggregates")}
+    return historical_features(lakehouse.settings, lakehouse, declarations, asked, "at", wanted, pins)
+
+
+def test_every_row_comes_back_in_its_place_with_nulls_where_nothing_was_known(lakehouse: Lakehouse) -> None:
+    asked = rows(["b", "a", None, "z", "a"], [MAR, MAR, MAR, MAR, FEB - timedelta(days=1)])
+    joined = join(lakehouse, asked, refs("orders", "spent", "total"), view())
+    assert joined.table.column_names == ["customer_id", "at", "spent", "total"]
+    assert joined.table["total"].to_pylist() == [8, 2, None, None, None]
+    assert joined.table.schema.field("total").type == pa.int64()
+    assert joined.table.schema.field("spent").type == pa.float64()
+    assert joined.coverage == {"orders": 0.4}
+    assert joined.newest_feature_time == {"orders": MAR.replace(tzinfo=UTC)}
+
+
+def test_which_of_two_equals_is_taken_does_not_depend_on_the_features_asked_for(lakehouse: Lakehouse) -> None:
+    asked = rows(["b"], [MAR])
+    for wanted in (["tag"], ["total"], ["tag", "total"]):
+        got = join(lakehouse, asked, refs("all", *wanted), view("all", ("total", "spent", "tag"))).table
+        assert [got[name].to_pylist() for name in wanted] == [{"tag": ["q"], "total": [8]}[n] for n in wanted]
+
+
+def test_rows_created_later_do_not_count_when_the_view_knows_the_created_time(lakehouse: Lakehouse) -> None:
+    asked = rows(["a", "a"], [MAR, APR])
+    late = view(created_timestamp="landed_at", ttl=None)
+    assert join(lakehouse, asked, refs("orders", "total"), late).table["total"].to_pylist() == [1, 2]
+
+
+def test_a_restatement_after_the_pin_is_not_read(lakehouse: Lakehouse) -> None:
+    before = lakehouse.pin("gold.aggregates")
+    rewritten = lakehouse.read_table(before).set_column(1, "total", pa.array([0, 0, 0, 0], pa.int32()))
+    lakehouse.overwrite("gold.aggregates", rewritten, key="second")
+    joined = historical_features(
+        lakehouse.settings,
+        lakehouse,
+        Declarations(project="p", views=[view()]),
+        rows(["a"], [MAR]),
+        "at",
+        refs("orders", "total"),
+        {"gold.aggregates": before},
+    )
+    assert joined.table["total"].to_pylist() == [2]
+    assert joined.reads == [before]
+
+
+def test_no_rows_are_no_rows_and_an_empty_table_is_all_nulls(lakehouse: Lakehouse) -> None:
+    assert join(lakehouse, rows([], []), refs("orders", "total"), view()).coverage == {"orders": 0.0}
+    lakehouse.overwrite("gold.aggregates", lakehouse.read_table(Pin("gold.aggregates", None)).slice(0, 0), key="none")
+    assert join(lakehouse, rows(["a"], [MAR]), refs("orders", "total"), view()).table["total"].to_pylist() == [None]
+
+
+def test_a_view_over_renamed_columns_is_asked_by_its_own_names(lakehouse: Lakehouse) -> None:
+    renamed = view(
+        features=(),
+        join_keys={"client": "customer_id"},
+    ).model_copy(update={"features": [Feature(name="n", dtype="int64", column="total")]})
+    asked = rows(["a"], [MAR]).rename_columns(["client", "at"])
+    assert join(lakehouse, asked, refs("orders", "n"), renamed).table["n"].to_pylist() == [2]
+
+
+def test_what_cannot_be_answered_is_refused_by_name(lakehouse: Lakehouse) -> None:
+    asked = rows(["a"], [MAR])
+    with pytest.raises(ColumnNotFound, match="'totl' not found in 'orders'. Did you mean 'total'"):
+        join(lakehouse, asked, refs("orders", "totl"), view())
+    with pytest.raises(ColumnNotFound, match="'customer_id' not found"):
+        join(lakehouse, asked.drop_columns(["customer_id"]), refs("orders", "total"), view())
+    with pytest.raises(Invalid, match="Two columns would be called at"):
+        join(lakehouse, asked, refs("orders", "at"), view())
+    with pytest.raises(TypeMismatch, match="declared int64, and column 'tag' holds"):
+        wrong = view().model_copy(update={"features": [Feature(name="n", dtype="int64", column="tag")]})
+        join(lakehouse, asked, refs("orders", "n"), wrong)
+    with pytest.raises(SnapshotNotFound, match=r"No snapshot of 'gold.aggregates'"):
+        historical_features(
+            lakehouse.settings,
+            lakehouse,
+            Declarations(project="p", views=[view()]),
+            asked,
+            "at",
+            refs("orders", "total"),
+            {},
+        )
+
+
+def test_current_rows_are_the_newest_of_each_key_as_of_an_instant(lakehouse: Lakehouse) -> None:
+    pin = lakehouse.pin("gold.aggregates")
+    at_feb = current_rows(lakehouse, view(), pin, FEB)
+    assert at_feb.to_pylist() == [{"customer_id": "a", "total": 1, "spent": 1.0, "created_at": FEB}]
+    later = current_rows(lakehouse, view(), pin, datetime(2026, 1, 1, tzinfo=UTC))
+    assert sorted((r["customer_id"], r["total"]) for r in later.to_pylist()) == [("a", 2), ("b", 8)]
+    as_landed = view(created_timestamp="landed_at")
+    assert ("a", 1) in [(r["customer_id"], r["total"]) for r in current_rows(lakehouse, as_landed, pin, MAR).to_pylist()]
