@@ -65,7 +65,9 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, Path | Decimal):
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Path):
         return str(value)
     if isinstance(value, bytes):
         return value.hex()

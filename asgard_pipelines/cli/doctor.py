@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from asgard_pipelines.cli.console import AsJson, answer, console
+
+if TYPE_CHECKING:
+    from asgard_pipelines.cli.examinations import Finding
 
 _MARKS = {"ok": "[green]✓[/]", "note": "[cyan]·[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
 
@@ -14,18 +18,24 @@ def doctor(as_json: AsJson = False) -> int:
     from asgard_pipelines.cli.examinations import examine
     from asgard_pipelines.settings import Settings
 
-    findings = list(examine(Settings.read()))
+    findings = []
+    for finding in examine(Settings.read()):
+        findings.append(finding)
+        if not as_json:
+            _tell(finding)
     healthy = not any(finding.state == "missing" for finding in findings)
     if as_json:
         answer({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
-        return 0 if healthy else 1
-    out = console()
-    for finding in findings:
-        out.print(f"{_MARKS[finding.state]} [bold]{finding.subject:<14}[/]", end=" ")
-        out.print(finding.message, markup=False)
-        if finding.mend:
-            out.print(f"{'':<17}[dim]→[/] {finding.mend}")
-    out.print(
-        "\n[green]All that is needed is there.[/]" if healthy else "\n[red]Something needed is missing.[/]"
-    )
+    elif healthy:
+        console().print("\n[green]All that is needed is there.[/]")
+    else:
+        console().print("\n[red]Something needed is missing.[/]")
     return 0 if healthy else 1
+
+
+def _tell(finding: Finding) -> None:
+    out = console()
+    out.print(f"{_MARKS[finding.state]} [bold]{finding.subject:<14}[/]", end=" ")
+    out.print(finding.message, markup=False, soft_wrap=True)
+    if finding.mend:
+        out.print(f"{'':<17}→ {finding.mend}", style="dim", markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from asgard_pipelines.cli.console import AsJson, answer, console
 
 def init(
     name: Annotated[str, typer.Argument(help="The project's name: a new folder of this name is made.")],
-    empty: Annotated[bool, typer.Option("--empty", help="Only the bare files, without the example.")] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="Only what a project needs, no example.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a new project: its own declarations and state, beside whatever else is here."""
@@ -25,4 +25,7 @@ def init(
     out = console()
     for path in written:
         out.print(f"  {path}", markup=False)
-    out.print(f"\n[green]✓[/] {name} is there. Work on it with:\n\n  export ASGARD_REPO={name}\n")
+    out.print(
+        f"\n[green]✓[/] {name} is there. From here on it is the project:\n\n  export ASGARD_REPO={name}\n"
+    )
+    out.print(f"{name}/README.md says how to go on.")

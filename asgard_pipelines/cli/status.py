@@ -12,8 +12,8 @@ from rich.text import Text
 
 from asgard_pipelines.cli.console import AsJson, answer, console, grid
 from asgard_pipelines.cli.house_state import ago, house_state
+from asgard_pipelines.cli.plan import VERDICT_STYLES
 
-_VERDICTS = {"train": "green", "retry": "yellow", "promote": "green", "build": "cyan", "predict": "cyan"}
 _SHOWN_DECISIONS = 6
 _LEADING = (
     "test_roc_auc",
@@ -150,7 +150,7 @@ def _decisions(decisions: list[dict[str, Any]]) -> RenderableType | None:
         (
             ago(decision["at"]),
             decision["subject"],
-            Text(decision["verdict"], style=_VERDICTS.get(decision["verdict"], "dim")),
+            Text(decision["verdict"], style=VERDICT_STYLES.get(decision["verdict"], "dim")),
             decision["reason"],
         )
         for decision in decisions[:_SHOWN_DECISIONS]

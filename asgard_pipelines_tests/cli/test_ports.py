@@ -1,0 +1,71 @@
+"""Ports: who holds one is said before any work starts, and how to choose another."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from asgard_pipelines.cli.ports import HOST, free_port, holder, is_free, require_free_ports
+from asgard_pipelines.errors import Conflict
+from asgard_pipelines.settings import Settings
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_names_its_holder(taken: int) -> None:
+    held = holder(taken)
+    assert held is not None
+    assert held.pid == os.getpid()
+    assert f"process {os.getpid()}" in str(held)
+
+
+def test_a_free_port_has_no_holder() -> None:
+    port = free_port()
+    assert is_free(port)
+    assert holder(port) is None
+
+
+def test_the_demo_says_so_before_any_work(
+    taken: int,
+    settings: Settings,
+    asgard: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(taken))
+    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(free_port()))
+    code, out, err = asgard("demo")
+    assert (code, out) == (2, "")
+    assert f"Port {taken}, for MLflow's UI, is taken by process {os.getpid()}" in err
+    assert "ASGARD_MLFLOW_PORT=" in err
+    assert not settings.state_folder.exists()
+
+
+def test_the_suggested_port_is_free(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(taken))
+    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(free_port()))
+    with pytest.raises(Conflict) as refused:
+        require_free_ports(Settings.read())
+    assert is_free(int(refused.value.message.rsplit("=", 1)[1]))
+
+
+def test_one_port_for_two_uis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASGARD_DAGSTER_PORT", "5005")
+    monkeypatch.setenv("ASGARD_MLFLOW_PORT", "5005")
+    with pytest.raises(Conflict, match="cannot share"):
+        require_free_ports(Settings.read())
+
+
+def test_a_tracking_server_elsewhere_needs_no_port_here(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(free_port()))
+    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(taken))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example.com")
+    require_free_ports(Settings.read())
