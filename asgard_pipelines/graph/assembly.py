@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
@@ -18,6 +20,13 @@ from asgard_pipelines.graph.table_checks import external_checks
 
 def definitions(declarations: Declarations) -> dg.Definitions:
     """The same declarations always give the same graph; nothing is read but them."""
+    with warnings.catch_warnings():
+        # `backfill_policy` is beta: without it a range of partitions is not one run.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _definitions(declarations)
+
+
+def _definitions(declarations: Declarations) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *gold_specs(declarations),

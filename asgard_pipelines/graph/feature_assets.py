@@ -1,7 +1,5 @@
 """Feature views in the graph: `features/<view>` pins its table, `online/<view>` serves it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +41,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
         **_common(view),
     )
     def pin_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         pin = run.pin(view.table)
         columns = {feature.name: [(view.table, feature.column)] for feature in view.features}
         columns |= {key: [(view.table, column)] for key, column in view.join_keys.items()}
@@ -72,7 +70,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         **_common(view),
     )
     def pin_sources(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         pins = run.pins(sorted({source.table for source in sources}))
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(str(pin.snapshot_id) for pin in pins.values())),
@@ -98,7 +96,7 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
     def materialize_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.features import materialize_online
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         pin = run.pin(view.table)
         newest = run.lakehouse.newest(pin, view.timestamp)
         written = 0

@@ -1,7 +1,5 @@
 """Gold tables in the graph: the external ones are watched, the declared ones are built."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import dagster as dg
@@ -68,7 +66,7 @@ def _built_table(
         from asgard_pipelines.lakehouse import build
         from asgard_pipelines.lakehouse import column_lineage as lineage_of
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         sources = run.pins(table.reads)
         watermark = None
         if clock:

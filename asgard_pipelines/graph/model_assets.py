@@ -1,7 +1,6 @@
 """Models in the graph: a training set, a version per candidate, and the election among them."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -52,17 +51,19 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         pool=f"model_{model.name}",
         check_specs=_training_set_checks(resolved),
     )
-    def assemble(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult[TrainingSet]:
+    def assemble(
+        context: dg.AssetExecutionContext, house: House
+    ) -> Iterator[dg.MaterializeResult[TrainingSet]]:  # Dagster takes a value and checks from a generator only
         from asgard_pipelines.lakehouse import Pin
         from asgard_pipelines.training import build_training_set
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         pins = run.pins(resolved.tables)
         training_set = build_training_set(
             run.settings, run.lakehouse, declarations, resolved, pins, _root_snapshots(run, resolved)
         )
         pin = Pin(training_set.table, training_set.snapshot_id)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             value=training_set,
             data_version=version_of(pin),
             check_results=_judged(resolved, training_set),
@@ -130,7 +131,7 @@ def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefini
     ) -> dg.MaterializeResult[ModelVersion]:
         from asgard_pipelines.training import train_candidate
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         trained = train_candidate(run.settings, run.lakehouse, resolved, candidate, training_set)
         version = trained.version
         return dg.MaterializeResult(
@@ -183,7 +184,7 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Election]:
         from asgard_pipelines.training import elect
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         election = elect(run.settings, run.lakehouse, resolved, training_set, list(versions.values()))
         _remember(run, resolved, training_set, election)
         elected = election.elected

@@ -1,7 +1,5 @@
 """Prediction tables in the graph: scored by the version that the run elected."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -65,7 +63,7 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
     def score(context: dg.AssetExecutionContext, house: House, **upstream: Election) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.predictions import publish
 
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         version = upstream["election"].elected if elected else _named(run, prediction)
         published, pin = publish(
             run.settings, run.lakehouse, declarations, prediction, version, run.pins(tables)
@@ -108,7 +106,7 @@ def view_tables(declarations: Declarations, names: list[str]) -> set[str]:
     return {view.table for view in declarations.views if view.name in plain}
 
 
-def _named(run: PinnedRun, prediction: Prediction) -> ModelVersion:
+def _named(run: PinnedRun, prediction: Prediction) -> "ModelVersion":
     from asgard_pipelines.models import ModelRegistry
 
     version = ModelRegistry(run.settings).find(prediction.model_id)

@@ -40,6 +40,10 @@ from asgard_pipelines.state import Decision, ElectionRecord, last_election
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
 
+FIRST_PAUSE_SECONDS = 30
+LONGEST_PAUSE_SECONDS = 3600
+"""How long a model that failed to train waits: twice as long after each further failure."""
+
 
 @dataclass
 class Plan:
@@ -150,7 +154,7 @@ def _model_verdict(ground: Ground, plan: Plan, resolved: ResolvedModel) -> tuple
     failed, ended = ground.failures.get(name, (0, ground.now))
     if verdict != "train" or not failed:
         return verdict, reason
-    pause = min(30 * 2 ** (failed - 1), 3600)
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** (failed - 1), LONGEST_PAUSE_SECONDS)
     if (ground.now - ended).total_seconds() < pause:
         return "wait", f"{reason}; {_times(failed)} failed, the next try waits {pause} s"
     return "retry", f"{reason}; {_times(failed)} failed before"

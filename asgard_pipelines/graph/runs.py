@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -116,7 +117,7 @@ def _execute(
     tags: Mapping[str, str],
     on_event: OnEvent | None,
 ) -> RunOutcome:
-    run_id = dg.DagsterRun().run_id
+    run_id = str(uuid4())
     failures: list[str] = []
 
     def listen(entry: dg.EventLogEntry) -> None:

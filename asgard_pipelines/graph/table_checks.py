@@ -1,7 +1,5 @@
 """The original documents' data requirements as asset checks: contract, coverage, label distribution."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +37,7 @@ def check_specs(table: GoldTable) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_table(lakehouse: Lakehouse, table: GoldTable, pin: Pin) -> list[dg.AssetCheckResult]:
+def check_table(lakehouse: "Lakehouse", table: GoldTable, pin: "Pin") -> list[dg.AssetCheckResult]:
     """The results for `table` at `pin`."""
     contract = _contract(lakehouse, table, pin)
     if not contract.passed:
@@ -55,7 +53,7 @@ def external_checks(declarations: Declarations) -> list[dg.AssetChecksDefinition
     return [_external(table) for table in declarations.gold if table.external]
 
 
-def evaluate_external(lakehouse: Lakehouse, table: GoldTable, pin: Pin) -> list[dg.AssetCheckEvaluation]:
+def evaluate_external(lakehouse: "Lakehouse", table: GoldTable, pin: "Pin") -> list[dg.AssetCheckEvaluation]:
     """The checks of a landing, as events that belong to no run."""
     return [
         dg.AssetCheckEvaluation(
@@ -121,13 +119,13 @@ def _external(table: GoldTable) -> dg.AssetChecksDefinition:
         ],
     )
     def check(context: dg.AssetCheckExecutionContext, house: House) -> Any:
-        run = house.run(context.run_id)
+        run = house.run(context.run.run_id)
         yield from check_table(run.lakehouse, table, run.pin(table.table))
 
     return check
 
 
-def _contract(lakehouse: Lakehouse, table: GoldTable, pin: Pin) -> dg.AssetCheckResult:
+def _contract(lakehouse: "Lakehouse", table: GoldTable, pin: "Pin") -> dg.AssetCheckResult:
     from asgard_pipelines.lakehouse import contract_problems
 
     problems = contract_problems(lakehouse, table, pin)
@@ -139,7 +137,7 @@ def _contract(lakehouse: Lakehouse, table: GoldTable, pin: Pin) -> dg.AssetCheck
     )
 
 
-def _coverage(lakehouse: Lakehouse, table: GoldTable, pin: Pin) -> dg.AssetCheckResult:
+def _coverage(lakehouse: "Lakehouse", table: GoldTable, pin: "Pin") -> dg.AssetCheckResult:
     from asgard_pipelines.lakehouse import run_sql
 
     wanted: dict[str, exp.Expression] = {"rows": exp.Count(this=exp.Star())}
@@ -175,7 +173,7 @@ def _covered(found: Mapping[str, Any], rows: int, unknown: int) -> str:
     return text + (f"; {unknown:,} missing entities or times" if unknown else "")
 
 
-def _labels(lakehouse: Lakehouse, label: str, pin: Pin) -> dict[Any, int]:
+def _labels(lakehouse: "Lakehouse", label: str, pin: "Pin") -> dict[Any, int]:
     from asgard_pipelines.lakehouse import run_sql
 
     column = exp.column(label, quoted=True)

@@ -1,0 +1,138 @@
+"""Retraining happens once per landing, whatever dies in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+import pytest
+from dagster import DagsterRunStatus, RunsFilter
+
+from asgard_pipelines.graph import reconcile
+from asgard_pipelines.models import ModelRegistry
+from asgard_pipelines.state import last_election
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(shop: Any) -> Iterator[psutil.Process]:
+    """`asgard up`, with everything it starts."""
+    environment = os.environ | {
+        "ASGARD_DAGSTER_PORT": str(free_port()),
+        "ASGARD_MLFLOW_PORT": str(free_port()),
+    }
+    log = shop.settings.state_folder / "up.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "asgard"), "up"], env=environment, stderr=output, stdout=output
+        )
+    try:
+        until(lambda: "Running until" in log.read_text(), 120, log.read_text)
+        yield psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def until(true: Callable[[], bool], seconds: float, story: Callable[[], object] = lambda: "") -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, story()
+        time.sleep(0.5)
+
+
+def runs(shop: Any) -> list[dg.DagsterRun]:
+    with dg.DagsterInstance.from_config(str(shop.settings.dagster_home)) as instance:
+        return list(instance.get_runs(RunsFilter(tags={"dagster/sensor_name": "keep_up_with_the_data"})))
+
+
+def versions(shop: Any) -> int:
+    return len(ModelRegistry(shop.settings).versions("returning"))
+
+
+def roots(shop: Any) -> dict[str, int]:
+    election = last_election(shop.settings, "returning")
+    assert election is not None
+    return election.roots
+
+
+def kill(house: psutil.Process, name: str) -> None:
+    """SIGKILL to the process of that name among those that `asgard up` started."""
+    for child in house.children(recursive=True):
+        if any(name in part for part in child.cmdline()):
+            child.kill()
+            return
+    raise AssertionError(f"no process {name}")
+
+
+def test_a_landing_retrains_once_though_the_daemon_is_killed_during_the_run(shop: Any) -> None:
+    assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
+    with served(shop) as house:
+        shop.land("2024-10")
+        until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
+        kill(house, "dagster-daemon")
+        current = shop.lakehouse.pin("gold.sales").snapshot_id
+        until(lambda: roots(shop)["gold.sales"] == current, 150)
+        time.sleep(45)  # three ticks of the sensor
+    assert [run.status for run in runs(shop)] == [DagsterRunStatus.SUCCESS]
+    assert versions(shop) == 4
+
+
+def test_a_run_whose_worker_is_killed_is_declared_failed_and_tried_again(shop: Any) -> None:
+    assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
+    with served(shop) as house:
+        shop.land("2024-10")
+        until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
+        worker = next(r for r in runs(shop) if r.status == DagsterRunStatus.STARTED)
+        kill_worker(shop, worker.run_id)
+        current = shop.lakehouse.pin("gold.sales").snapshot_id
+        until(lambda: roots(shop)["gold.sales"] == current, 240)
+    statuses = sorted(run.status.value for run in runs(shop))
+    assert statuses == ["FAILURE", "SUCCESS"]
+    election = last_election(shop.settings, "returning")
+    assert election is not None
+    scored = [row for row in shop.rows("gold.return_predictions") if str(row["created_at"]).startswith("2024-11")]
+    assert {row["model_version"] for row in scored} == {election.version}
+
+
+def kill_worker(shop: Any, run_id: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    def pid() -> int | None:
+        with create_engine(shop.settings.state_database).connect() as connection:
+            found = connection.execute(text("SELECT pid FROM run_workers WHERE run_id = :r"), {"r": run_id})
+            return found.scalar_one_or_none()
+
+    until(lambda: pid() is not None, 60)
+    os.kill(int(pid() or 0), signal.SIGKILL)
+
+
+def test_landings_during_a_run_are_decided_after_it_by_one_run(shop: Any) -> None:
+    assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
+    with served(shop):
+        shop.land("2024-10")
+        until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
+        shop.land("2024-11")
+        shop.land("2024-12")
+        current = shop.lakehouse.pin("gold.sales").snapshot_id
+        until(lambda: roots(shop)["gold.sales"] == current, 200)
+        time.sleep(30)
+    assert [run.status for run in runs(shop)] == [DagsterRunStatus.SUCCESS] * 2
+    assert versions(shop) == 6
