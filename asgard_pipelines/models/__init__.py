@@ -5,6 +5,7 @@ The only room that imports MLflow; importing the room itself does not.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from asgard_pipelines.models.registration import Registration
     from asgard_pipelines.models.registry import CHAMPION, ModelRegistry
     from asgard_pipelines.models.version import ModelVersion
+
+# MLflow reads these while it is imported, and no module of this room is imported before this one.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _EXPORTS = {
     "CHAMPION": "asgard_pipelines.models.registry",

@@ -1,22 +1,18 @@
-"""Opening MLflow quietly: no telemetry, no chatter, no ambient run, always an explicit address."""
+"""Opening MLflow at an explicit address, without its chatter, one writer at a time."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from asgard_pipelines.settings import Settings
-
-# Read by MLflow while it is imported.
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
 from mlflow import MlflowClient
 from mlflow.store.entities.paged_list import PagedList
+
+from asgard_pipelines.settings import Settings
 
 Found = TypeVar("Found")
 _PAGE = 1000
@@ -38,9 +34,11 @@ def exclusive(settings: Settings) -> Iterator[None]:
 def open_client(settings: Settings) -> MlflowClient:
     """A client of `settings.tracking_uri`; an empty database is set up first.
 
-    Two processes that set one database up at once would fail.
+    Two processes that set one database up at once would fail. Whoever imported MLflow first (Feast
+    does) settled its log level, so it is set again.
     """
     uri = settings.tracking_uri
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
     with exclusive(settings):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_registered_models(max_results=1)

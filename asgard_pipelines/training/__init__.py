@@ -1,0 +1,53 @@
+"""Training sets, candidates fitted on them, and the election of the version that predicts.
+
+The only room that imports scikit-learn, XGBoost, LightGBM, skops and matplotlib; importing the
+room itself, `TrainingSet` and `Election` imports none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asgard_pipelines.training.candidates import Trained, train_candidate
+    from asgard_pipelines.training.election import Election
+    from asgard_pipelines.training.elections import elect
+    from asgard_pipelines.training.hyperparameters import check_hyperparameters
+    from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor
+    from asgard_pipelines.training.training_set import TrainingSet
+    from asgard_pipelines.training.training_sets import build_training_set, read_manifest
+
+_EXPORTS = {
+    "Election": "election",
+    "Predictor": "predictor",
+    "Scores": "predictor",
+    "Trained": "candidates",
+    "TrainingSet": "training_set",
+    "build_training_set": "training_sets",
+    "check_hyperparameters": "hyperparameters",
+    "elect": "elections",
+    "load_predictor": "predictor",
+    "read_manifest": "training_sets",
+    "train_candidate": "candidates",
+}
+
+__all__ = [
+    "Election",
+    "Predictor",
+    "Scores",
+    "Trained",
+    "TrainingSet",
+    "build_training_set",
+    "check_hyperparameters",
+    "elect",
+    "load_predictor",
+    "read_manifest",
+    "train_candidate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
