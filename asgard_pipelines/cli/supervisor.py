@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -27,7 +27,7 @@ _HEALTHY_WITHIN_SECONDS = 180
 _STEADY_SECONDS = 60
 """A process that lived that long is started again at once when it dies."""
 _LONGEST_PAUSE_SECONDS = 30
-_GRACE_SECONDS = 8
+_GRACE_SECONDS = 7
 _LOG_LIMIT_BYTES = 20_000_000
 
 
@@ -130,14 +130,15 @@ class Supervisor:
             child.pause = min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def _stop_all(self) -> None:
-        """Asks every process and all it started to end, then makes them."""
+        """Asks every process to end its own; then ends what is left of it, and of what it had started."""
         alive = [child.process for child in self._children if child.process is not None]
-        family = [member for process in alive for member in _family(process.pid)]
-        for process in alive:
-            _signal(process.pid, signal.SIGTERM)
-        _, stubborn = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
-        for member in stubborn:
-            _signal(member.pid, signal.SIGKILL)
+        leaders = [member for process in alive for member in _itself(process.pid)]
+        others = [member for leader in leaders for member in leader.children(recursive=True)]
+        _signal(leaders, signal.SIGTERM)
+        _, stubborn = psutil.wait_procs(leaders, timeout=_GRACE_SECONDS)
+        _signal(stubborn + others, signal.SIGTERM)
+        _, stubborn = psutil.wait_procs(stubborn + others, timeout=1)
+        _signal(stubborn, signal.SIGKILL)
         psutil.wait_procs(stubborn, timeout=2)
         for process in alive:
             process.wait()
@@ -245,31 +246,23 @@ def _default_signals() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _itself(pid: int) -> list[psutil.Process]:
     try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
+        return [psutil.Process(pid)]
     except psutil.NoSuchProcess:
         return []
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
     """What a dead process had started must not hold its port: its whole session ends."""
-    _signal_session(process.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _signal_session(leader: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(leader, number)
-    except ProcessLookupError:
-        return
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def _ended(code: int) -> str:

@@ -20,7 +20,19 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 Asgard = Callable[..., tuple[int, str, str]]
 AsgardJson = Callable[..., tuple[int, Any]]
 
-HEAVY = "dagster feast mlflow pyiceberg duckdb sklearn pandas numpy pyarrow sqlalchemy pydantic".split()
+HEAVY = [
+    "dagster",
+    "feast",
+    "mlflow",
+    "pyiceberg",
+    "duckdb",
+    "sklearn",
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "sqlalchemy",
+    "pydantic",
+]
 
 
 def test_help_imports_no_room_and_no_vendor() -> None:

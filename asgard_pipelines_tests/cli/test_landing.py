@@ -130,12 +130,12 @@ def test_a_table_is_named_in_any_of_its_ways(shop: Declarations, name: str) -> N
 
 
 def test_a_table_that_asgard_builds_takes_no_rows(shop: Declarations) -> None:
-    with pytest.raises(Invalid, match="built by Asgard from gold.sales"):
+    with pytest.raises(Invalid, match=r"built by Asgard from gold\.sales"):
         external_table(shop, "totals")
 
 
 def test_an_undeclared_table_gets_a_suggestion(shop: Declarations) -> None:
-    with pytest.raises(Invalid, match="Did you mean 'gold.sales'"):
+    with pytest.raises(Invalid, match=r"Did you mean 'gold\.sales'"):
         external_table(shop, "gold.sale")
 
 
