@@ -103,6 +103,14 @@ class GoldTable(Declared):
     def _listed(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    @staticmethod
+    def _check_start(cadence: Cadence, start: str) -> None:
+        try:
+            partition_instant(cadence, start)
+        except ValueError:
+            example = "1997-03" if cadence == "monthly" else "1997-03-01"
+            raise ValueError(f"`start` is '{start}'; a {cadence} partition is called as {example}") from None
+
     @model_validator(mode="after")
     def _whole(self) -> GoldTable:
         if self.external and self.sql:
@@ -116,7 +124,7 @@ class GoldTable(Declared):
         if self.partition and not self.timestamp:
             raise ValueError("a partitioned table needs `timestamp`, the column that holds its partitions' instants")
         if self.partition and self.start:
-            partition_instant(self.partition, self.start)
+            self._check_start(self.partition, self.start)
         if self.external and self.partition and not self.watermark:
             raise ValueError("a partitioned external table needs `watermark`: partitions end where the data ends")
         return self

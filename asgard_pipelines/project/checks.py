@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from asgard_pipelines.declarations import FeatureView, GoldTable, Model, Prediction, ResolvedModel
 from asgard_pipelines.errors import Invalid, Problem, did_you_mean
@@ -105,9 +105,13 @@ def check_prediction(
     document: Document,
     prediction: Prediction,
     models: Sequence[ResolvedModel],
+    unsettled: Collection[str],
     scope: Scope,
 ) -> Iterator[Problem]:
-    """The model and the tables exist, and the views supply what the model was trained on."""
+    """The model and the tables exist, and the views supply what the model was trained on.
+
+    `unsettled` are models that are declared, but wrongly: told already, and no error of the prediction.
+    """
     try:
         source = scope.table(prediction.input_table, "input_table")
         scope.need(source, prediction.event_timestamp_column, "event_timestamp_column")
@@ -126,6 +130,8 @@ def check_prediction(
             yield document.problem(text, "entity_columns")
     name = _VERSION.sub("", prediction.model_name)
     model = next((m for m in models if m.model.name == name), None)
+    if model is None and name in unsettled:
+        return
     if model is None:
         known = [m.model.name for m in models]
         yield document.problem(f"there is no model '{name}'.{did_you_mean(name, known)}", "model_id")

@@ -11,7 +11,7 @@ from asgard_pipelines.errors import InvalidDeclarations, Problem
 from asgard_pipelines.features import RepoContents, read_repo
 from asgard_pipelines.project.checks import check_gold, check_hyperparameters, check_prediction, check_views
 from asgard_pipelines.project.documents import Document, declare, read_document
-from asgard_pipelines.project.gold_files import implicit, read_gold
+from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
 from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
 from asgard_pipelines.settings import Settings
 
@@ -35,17 +35,18 @@ def compile_repo(settings: Settings) -> Declarations:
     predictions = _documents(settings.repo, "predictions", problems)
     declared_models = _declared(models, problems, lambda d: declare(Model, d))
     declared_predictions = _declared(predictions, problems, _prediction)
-    if contents is not None:
-        gold |= _found_in_catalog(settings, gold, contents)
-        problems += check_gold(gold)
-        problems += check_views(contents, gold)
-    if contents is None or problems:
+    if contents is None:
         raise InvalidDeclarations(problems)
+    gold |= _found_in_catalog(settings, gold, contents)
+    problems += check_gold(gold)
+    problems += check_views(contents, gold)
 
-    scope = _scope(settings, gold, contents)
+    scope = _scope(settings, gold | _stand_ins(gold, contents), contents)
     resolved = _resolved(declared_models, scope, problems)
+    settled = {one.model.name for one in resolved}
+    unsettled = {str(document.data.get("name")) for document in models} - settled
     for document, prediction in declared_predictions:
-        problems += check_prediction(document, prediction, resolved, scope)
+        problems += check_prediction(document, prediction, resolved, unsettled, scope)
     if problems:
         raise InvalidDeclarations(problems)
     return Declarations(
@@ -76,7 +77,7 @@ def _gold(settings: Settings, problems: list[Problem]) -> dict[str, GoldTable]:
             table = read_gold(path, file, settings.gold_schema)
         except InvalidDeclarations as error:
             problems += error.problems
-            continue
+            table = stand_in(f"{settings.gold_schema}.{path.stem}")
         if table.table in tables:
             problems.append(
                 Problem(file, 1, "", f"{tables[table.table].where.file} declares '{table.name}' too")
@@ -141,18 +142,24 @@ def _prediction(document: Document) -> Prediction:
 def _found_in_catalog(
     settings: Settings, gold: dict[str, GoldTable], contents: RepoContents
 ) -> dict[str, GoldTable]:
-    named = {read for table in gold.values() for read in table.reads} | {
-        view.table for view in contents.views
-    }
-    undeclared = sorted(named - gold.keys())
-    if not undeclared:
+    missing = _undeclared(gold, contents)
+    if not missing:
         return {}
-    from asgard_pipelines.lakehouse import (
-        Lakehouse,
-    )  # opening a catalog costs a second; mostly nobody needs it
+    from asgard_pipelines.lakehouse import Lakehouse  # opening a catalog costs a second
 
     lakehouse = Lakehouse(settings)
-    return {table: implicit(table) for table in undeclared if lakehouse.exists(table)}
+    return {table: implicit(table) for table in missing if lakehouse.exists(table)}
+
+
+def _stand_ins(gold: dict[str, GoldTable], contents: RepoContents) -> dict[str, GoldTable]:
+    """For tables that were told as missing, so that whatever stands on them can still be checked."""
+    return {table: stand_in(table) for table in _undeclared(gold, contents)}
+
+
+def _undeclared(gold: dict[str, GoldTable], contents: RepoContents) -> list[str]:
+    named = {read for table in gold.values() for read in table.reads}
+    named |= {view.table for view in contents.views}
+    return sorted(table for table in named - gold.keys() if table.count(".") == 1)
 
 
 def _scope(settings: Settings, gold: dict[str, GoldTable], contents: RepoContents) -> Scope:

@@ -16,6 +16,8 @@ from asgard_pipelines.errors import InvalidDeclarations, Problem, did_you_mean
 Path = tuple[str | int, ...]
 R = TypeVar("R", bound=Record)
 
+_QUOTED = re.compile(r"`(\w+)")
+
 
 class _Loader(yaml.SafeLoader):
     """Plain values only. `on`, `yes` and `1997-02-01` stay the words they are; pydantic reads dates."""
@@ -121,6 +123,8 @@ def _problem(kind: type[BaseModel], document: Document, error: dict[str, Any]) -
         at = document.problem(f"'{missing}' is missing", *path)
         return Problem(at.file, at.line, ".".join(map(str, (*path, missing))), at.message)
     message = error["msg"].removeprefix("Value error, ")
+    if not path:  # an error between fields: at the first that it names and that is there
+        path = next(((word,) for word in _QUOTED.findall(message) if (word,) in document.lines), ())
     if error["type"] != "value_error" and path and not isinstance(error["input"], dict | list):
         message += f"; {error['input']!r} is not"
     return document.problem(message, *path)

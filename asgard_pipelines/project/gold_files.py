@@ -18,7 +18,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from asgard_pipelines.declarations import GoldTable
+from asgard_pipelines.declarations import GoldTable, Watermark, Where
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSql, Problem, did_you_mean
 from asgard_pipelines.lakehouse import tables_read
 from asgard_pipelines.project.documents import Document, declare, read_document
@@ -54,16 +54,19 @@ def implicit(table: str) -> GoldTable:
 
     It is external and has no watermark, so no partition and no label can wait for it.
     """
-    schema, name = table.split(".")
-    return GoldTable.model_validate(
-        {
-            "name": name,
-            "schema_name": schema,
-            "external": True,
-            "description": "Not declared; found in the catalog.",
-            "where": {"file": "", "line": 1},
-        }
+    schema, name = table.rsplit(".", 1)
+    return GoldTable(
+        name=name,
+        schema_name=schema,
+        external=True,
+        description="Not declared; found in the catalog.",
+        where=Where(file=""),
     )
+
+
+def stand_in(table: str) -> GoldTable:
+    """In place of a table whose own declaration is wrong: nothing that stands on it is to blame for that."""
+    return implicit(table).model_copy(update={"watermark": Watermark(column="unknown")})
 
 
 def _read_sql(text: str, file: str, schema: str, named: dict[str, str]) -> GoldTable:

@@ -51,7 +51,9 @@ class Scope:
                 found[table] = []  # a cycle, refused elsewhere, ends here
                 declared = self.gold[table]
                 below = (
-                    {table} if declared.external else {root for read in declared.reads for root in of(read)}
+                    {table}
+                    if declared.external
+                    else {root for read in declared.reads if read in self.gold for root in of(read)}
                 )
                 found[table] = sorted(below)
             return found[table]

@@ -108,8 +108,12 @@ def test_a_restatement_after_the_pin_is_not_read(lakehouse: Lakehouse) -> None:
 
 def test_no_rows_are_no_rows_and_an_empty_table_is_all_nulls(lakehouse: Lakehouse) -> None:
     assert join(lakehouse, rows([], []), refs("orders", "total"), view()).coverage == {"orders": 0.0}
-    lakehouse.overwrite("gold.aggregates", lakehouse.read_table(Pin("gold.aggregates", None)).slice(0, 0), key="none")
-    assert join(lakehouse, rows(["a"], [MAR]), refs("orders", "total"), view()).table["total"].to_pylist() == [None]
+    lakehouse.overwrite(
+        "gold.aggregates", lakehouse.read_table(Pin("gold.aggregates", None)).slice(0, 0), key="none"
+    )
+    assert join(lakehouse, rows(["a"], [MAR]), refs("orders", "total"), view()).table[
+        "total"
+    ].to_pylist() == [None]
 
 
 def test_a_view_over_renamed_columns_is_asked_by_its_own_names(lakehouse: Lakehouse) -> None:
@@ -123,14 +127,14 @@ def test_a_view_over_renamed_columns_is_asked_by_its_own_names(lakehouse: Lakeho
 
 def test_what_cannot_be_answered_is_refused_by_name(lakehouse: Lakehouse) -> None:
     asked = rows(["a"], [MAR])
-    with pytest.raises(ColumnNotFound, match="'totl' not found in 'orders'. Did you mean 'total'"):
+    with pytest.raises(ColumnNotFound, match=r"'totl' not found in 'orders'\. Did you mean 'total'"):
         join(lakehouse, asked, refs("orders", "totl"), view())
     with pytest.raises(ColumnNotFound, match="'customer_id' not found"):
         join(lakehouse, asked.drop_columns(["customer_id"]), refs("orders", "total"), view())
     with pytest.raises(Invalid, match="Two columns would be called at"):
         join(lakehouse, asked, refs("orders", "at"), view())
+    wrong = view().model_copy(update={"features": [Feature(name="n", dtype="int64", column="tag")]})
     with pytest.raises(TypeMismatch, match="declared int64, and column 'tag' holds"):
-        wrong = view().model_copy(update={"features": [Feature(name="n", dtype="int64", column="tag")]})
         join(lakehouse, asked, refs("orders", "n"), wrong)
     with pytest.raises(SnapshotNotFound, match=r"No snapshot of 'gold.aggregates'"):
         historical_features(
@@ -151,4 +155,6 @@ def test_current_rows_are_the_newest_of_each_key_as_of_an_instant(lakehouse: Lak
     later = current_rows(lakehouse, view(), pin, datetime(2026, 1, 1, tzinfo=UTC))
     assert sorted((r["customer_id"], r["total"]) for r in later.to_pylist()) == [("a", 2), ("b", 8)]
     as_landed = view(created_timestamp="landed_at")
-    assert ("a", 1) in [(r["customer_id"], r["total"]) for r in current_rows(lakehouse, as_landed, pin, MAR).to_pylist()]
+    assert ("a", 1) in [
+        (r["customer_id"], r["total"]) for r in current_rows(lakehouse, as_landed, pin, MAR).to_pylist()
+    ]
