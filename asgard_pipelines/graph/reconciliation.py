@@ -226,6 +226,8 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
     if follows_champion(declarations, prediction):
         if prediction.model_id in plan.models:
             return "predict", f"{prediction.model_id} elects in the same run"
+        if _waits(plan, f"models/{prediction.model_id}"):
+            return "wait", f"{prediction.model_id} is due and waits"
         election = last_election(ground.settings, prediction.model_id)
         if election is None:
             return "wait", f"{prediction.model_id} has no elected version yet"
@@ -241,6 +243,10 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
     if differing:
         return "predict", f"{', '.join(differing)} changed"
     return "skip", f"up to date with version {last.model_version}"
+
+
+def _waits(plan: Plan, subject: str) -> bool:
+    return any(d.subject == subject and d.verdict == "wait" for d in plan.decisions)
 
 
 def _close(ground: Ground, plan: Plan) -> None:

@@ -36,6 +36,8 @@ class RunOutcome(Record):
 
 
 OnEvent = Callable[[RunEvent], None]
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Events go to `on_event` and to the instance, not line by line to stderr as well."""
 _KINDS = {
     DagsterEventType.STEP_START: "started",
     DagsterEventType.ASSET_MATERIALIZATION: "materialized",
@@ -136,6 +138,7 @@ def _execute(
         asset_selection=list(keys),
         tags=dict(tags),
         run_id=run_id,
+        run_config=_QUIET,
         raise_on_error=False,
     )
     return RunOutcome(

@@ -69,12 +69,29 @@ def sales(month: str) -> pa.Table:
     )
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every shop starts from: its declarations compiled, MLflow's empty tables made. Both take
+    seconds, and neither is what these tests are about."""
+    from asgard_pipelines.models import ModelRegistry
+    from asgard_pipelines.project import load
+
+    folder = tmp_path_factory.mktemp("founded")
+    shutil.copytree(REPO, folder / "shop")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ASGARD_REPO", str(folder / "shop"))
+        environment.setenv("ASGARD_HOME", str(folder / "home"))
+        settings = Settings.read()
+        load(settings)
+        ModelRegistry(settings).versions()
+    return folder
+
+
 @pytest.fixture
-def open_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shop]:
+def open_shop(founded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shop]:
     def opened() -> Shop:
-        repo = tmp_path / "shop"
-        shutil.copytree(REPO, repo)
-        monkeypatch.setenv("ASGARD_REPO", str(repo))
+        shutil.copytree(founded / "home", tmp_path / "home")
+        monkeypatch.setenv("ASGARD_REPO", str(founded / "shop"))
         monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
         return Shop(Settings.read())
