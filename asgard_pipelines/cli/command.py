@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -100,6 +101,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
+    if not sys.warnoptions:  # libraries' warnings to one another mean nothing to a person
+        warnings.simplefilter("ignore")
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

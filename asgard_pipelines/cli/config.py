@@ -31,11 +31,11 @@ def config(as_json: AsJson = False) -> None:
         return
     out = console()
     rows = [(row["variable"], _value(row["value"]), _source(row)) for row in chosen.values()]
-    out.print(grid(["setting", "value", "from"], rows))
+    out.print(grid(["setting", "value", "from"], rows, wraps="value"))
     for row in chosen.values():
         for loser in row["ignored"]:
             out.print(f"  {row['source']} wins over {loser}, which is set too.", style="yellow")
-    out.print(grid(["address", ""], addresses.items()))
+    out.print(grid(["address", ""], addresses.items(), wraps=""))
     out.print(grid([f"catalog {CATALOG!r}", ""], catalog.items()))
 
 

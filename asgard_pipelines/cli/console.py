@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -19,6 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+_WIDTH_OF_A_FILE = 120
+"""Columns where no terminal says how many there are."""
 
 _answers: IO[str] | None = None
 """Where answers go while a `--json` command runs: by then `sys.stdout` leads to stderr."""
@@ -36,11 +40,18 @@ def only_answers_on_stdout() -> Iterator[None]:
 
 def console() -> Console:
     """For people: highlights nothing on its own, so that colour always means something."""
-    return Console(highlight=False)
+    return _console(stderr=False)
 
 
 def diagnostics() -> Console:
-    return Console(stderr=True, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    out = Console(stderr=stderr, highlight=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = _WIDTH_OF_A_FILE
+    return out
 
 
 def answer(document: Any) -> None:
@@ -74,17 +85,15 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> Table:
-    """A table in the house's one style; `right` names the columns of figures."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+def grid(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = (), wraps: str = ""
+) -> Table:
+    """A table in the house's one style; `right` names the columns of figures, `wraps` the one of prose."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     figures = set(right)
     for column in columns:
-        table.add_column(
-            column,
-            justify="right" if column in figures else "left",
-            no_wrap=column in figures,
-            overflow="fold",
-        )
+        justify: Literal["left", "right"] = "right" if column in figures else "left"
+        table.add_column(column, justify=justify, no_wrap=column != wraps)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else shown(cell) for cell in row))
     return table

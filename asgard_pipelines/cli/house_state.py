@@ -19,24 +19,30 @@ def house_state(settings: Settings, declarations: Declarations) -> dict[str, Any
 
     Snapshot ids are whole numbers, times ISO 8601 in UTC.
     """
-    from asgard_pipelines.graph import check_results
+    from asgard_pipelines.graph.check_results import check_results
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.state import last_decisions
 
     lakehouse = Lakehouse(settings)
-    states = lakehouse.tables()
+    versions = ModelRegistry(settings).versions()
+    kinds = {version.training_table: "training_set" for version in versions}
+    kinds |= {prediction.table: "prediction" for prediction in declarations.predictions}
+    kinds |= {table.table: "external" if table.external else "built" for table in declarations.gold}
     return {
-        "tables": [_table(lakehouse, declarations, state) for state in states],
+        "tables": [
+            _table(lakehouse, declarations, state, kinds.get(state.table, "other"))
+            for state in lakehouse.tables()
+        ],
         "views": _views(declarations),
-        "models": [_version(version) for version in ModelRegistry(settings).versions()],
+        "models": [_version(version) for version in versions],
         "predictions": _predictions(lakehouse, declarations),
         "checks": [result.model_dump(mode="json") for result in check_results(settings, declarations)],
         "decisions": [d.model_dump(mode="json") for d in last_decisions(settings, LAST_DECISIONS)],
     }
 
 
-def _table(lakehouse: Lakehouse, declarations: Declarations, state: TableState) -> dict[str, Any]:
+def _table(lakehouse: Lakehouse, declarations: Declarations, state: TableState, kind: str) -> dict[str, Any]:
     from asgard_pipelines.lakehouse import watermark
 
     declared = declarations.gold_by_table.get(state.table)
@@ -46,11 +52,6 @@ def _table(lakehouse: Lakehouse, declarations: Declarations, state: TableState) 
             mark = watermark(lakehouse, declared, state.pin)
         if declared.timestamp in state.columns:
             newest = lakehouse.newest(state.pin, declared.timestamp)
-    predicted = {prediction.table for prediction in declarations.predictions}
-    if declared:
-        kind = "external" if declared.external else "built"
-    else:
-        kind = "prediction" if state.table in predicted else "other"
     return {
         "name": state.table,
         "kind": kind,

@@ -31,4 +31,4 @@ def plan(as_json: AsJson = False) -> None:
     rows = [
         (d.subject, Text(d.verdict, style=VERDICT_STYLES.get(d.verdict, "dim")), d.reason) for d in decisions
     ]
-    console().print(grid(["what", "verdict", "why"], rows))
+    console().print(grid(["what", "verdict", "why"], rows, wraps="why"))

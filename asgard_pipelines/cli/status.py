@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -14,18 +15,13 @@ from asgard_pipelines.cli.console import AsJson, answer, console, grid
 from asgard_pipelines.cli.house_state import ago, house_state
 from asgard_pipelines.cli.plan import VERDICT_STYLES
 
-_SHOWN_DECISIONS = 6
-_LEADING = (
-    "test_roc_auc",
-    "test_auc",
-    "test_r2",
-    "test_rmse",
-    "test_mae",
-    "test_f1",
-    "test_accuracy",
-    "test_log_loss",
-)
-"""Metrics in the order in which a person asks for them."""
+_SHOWN_DECISIONS = 8
+_LEADING = ("roc_auc", "log_loss", "accuracy", "rmse", "mae", "r2_score")
+"""Test metrics in the order in which a person asks for them."""
+_SHOWN_METRICS = 3
+_WIDE = 100
+"""From this many columns on there is room for snapshot ids."""
+_KINDS = ("external", "built", "training_set", "prediction", "other")
 
 
 def status(as_json: AsJson = False) -> None:
@@ -43,7 +39,12 @@ def status(as_json: AsJson = False) -> None:
 
 def show(state: dict[str, Any], out: Console) -> None:
     """The house on one screen."""
-    _section(out, "Tables", _tables(state["tables"]), "None yet: `asgard land` a file, or run `asgard demo`.")
+    _section(
+        out,
+        "Tables",
+        _tables(state["tables"], out.width),
+        "None yet: `asgard land` a file, or run `asgard demo`.",
+    )
     _section(out, "Models", _models(state["models"]), "None trained yet: `asgard train MODEL`.")
     _section(out, "Predictions", _predictions(state["predictions"]), "None declared.")
     _section(out, "Checks", _checks(state["checks"]), "None evaluated yet.")
@@ -57,21 +58,22 @@ def _section(out: Console, title: str, body: RenderableType | None, empty: str) 
     out.print(Padding(body if body is not None else Text(empty, style="dim"), (0, 0, 1, 2)))
 
 
-def _tables(tables: list[dict[str, Any]]) -> RenderableType | None:
+def _tables(tables: list[dict[str, Any]], width: int) -> RenderableType | None:
     if not tables:
         return None
+    snapshot = ["snapshot"] if width >= _WIDE else []
     rows = [
         (
-            t["name"],
-            t["kind"],
-            t["rows"],
-            t["snapshot"] and str(t["snapshot"]),
-            t["watermark"] or t["newest"],
-            ago(t["updated"]),
+            table["name"],
+            Text(table["kind"].replace("_", " "), style="dim"),
+            table["rows"],
+            *(str(table[column] or "") for column in snapshot),
+            _day(table["watermark"] or table["newest"]),
+            ago(table["updated"]),
         )
-        for t in tables
+        for table in sorted(tables, key=lambda table: (_KINDS.index(table["kind"]), table["name"]))
     ]
-    return grid(["table", "", "rows", "snapshot", "data up to", "written"], rows, right=["rows"])
+    return grid(["table", "", "rows", *snapshot, "data up to", "written"], rows, right=["rows"])
 
 
 def _models(versions: list[dict[str, Any]]) -> RenderableType | None:
@@ -79,34 +81,45 @@ def _models(versions: list[dict[str, Any]]) -> RenderableType | None:
     if not versions:
         return None
     blocks: list[RenderableType] = []
-    for name, held in groupby(versions, key=lambda v: v["name"]):
+    for name, held in groupby(versions, key=lambda version: version["name"]):
         known = list(held)
         newest = known[0]["training_snapshot"]
-        shown = [v for v in known if v["training_snapshot"] == newest or v["aliases"]]
-        metrics = _metrics(shown)
+        current = [v for v in known if v["training_snapshot"] == newest or v["aliases"]]
+        metrics = _metrics(current)
         rows = [
             (
-                v["candidate"],
-                v["framework"],
-                v["version"],
-                *(v["metrics"].get(metric) for metric in metrics),
-                "★ " + ", ".join(v["aliases"]) if v["aliases"] else "",
+                _candidate(version),
+                version["version"],
+                *(_figure(version["metrics"].get(f"test_{metric}")) for metric in metrics),
+                Text("★ " + ", ".join(version["aliases"]) if version["aliases"] else "", style="green"),
             )
-            for v in shown
+            for version in current
         ]
-        titles = [metric.removeprefix("test_") for metric in metrics]
-        blocks.append(f"[bold]{name}[/]  [dim]trained on {shown[0]['training_table']}@{newest}[/]")
-        table = grid(["candidate", "framework", "version", *titles, "alias"], rows, right=titles)
-        blocks.append(Padding(table, (0, 0, 0, 2)))
-        if len(known) > len(shown):
-            blocks.append(f"  [dim]and {len(known) - len(shown)} older versions[/]")
+        older = len(known) - len(current)
+        blocks.append(
+            f"[bold]{name}[/]  [dim]trained on snapshot {newest}"
+            + (f"; {older} older version{'s' if older > 1 else ''}" if older else "")
+            + "[/]"
+        )
+        table = grid(["candidate", "version", *metrics, "alias"], rows, right=metrics)
+        blocks.append(Padding(table, (0, 0, 1, 2)))
     return Group(*blocks)
 
 
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _candidate(version: dict[str, Any]) -> str:
+    name, framework = version["candidate"], version["framework"]
+    return str(name) if name == framework else f"{name} ({framework})"
+
+
 def _metrics(versions: Iterable[dict[str, Any]]) -> list[str]:
-    present = {metric for version in versions for metric in version["metrics"] if metric.startswith("test_")}
+    names = {name for version in versions for name in version["metrics"] if name.startswith("test_")}
+    present = {name.removeprefix("test_") for name in names}
     ordered = [metric for metric in _LEADING if metric in present]
-    return (ordered + sorted(present - set(ordered)))[:5]
+    return (ordered + sorted(present - set(ordered)))[:_SHOWN_METRICS]
 
 
 def _predictions(predictions: list[dict[str, Any]]) -> RenderableType | None:
@@ -114,15 +127,19 @@ def _predictions(predictions: list[dict[str, Any]]) -> RenderableType | None:
         return None
     rows = [
         (
-            p["table"],
-            f"{p['model']} {p['model_version'] or ''}",
-            p["rows"],
-            p["last_times"],
-            ago(p["predicted_at"]) if p["predicted_at"] else "not yet",
+            prediction["table"],
+            prediction["model"],
+            prediction["model_version"] or "not yet",
+            prediction["rows"],
+            _day(max(prediction["last_times"])) if prediction["last_times"] else None,
         )
-        for p in predictions
+        for prediction in predictions
     ]
-    return grid(["table", "model", "rows", "last scored", "published"], rows, right=["rows"])
+    return grid(["table", "model", "version", "rows", "last scored"], rows, right=["rows"])
+
+
+def _day(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%d")
 
 
 def _checks(checks: list[dict[str, Any]]) -> RenderableType | None:
@@ -155,4 +172,4 @@ def _decisions(decisions: list[dict[str, Any]]) -> RenderableType | None:
         )
         for decision in decisions[:_SHOWN_DECISIONS]
     ]
-    return grid(["when", "what", "verdict", "why"], rows)
+    return grid(["when", "what", "verdict", "why"], rows, wraps="why")

@@ -159,5 +159,5 @@ def _where_to_look() -> None:
     out = console()
     out.print("[bold cyan]Where to look next[/]")
     for command, what in _NEXT.items():
-        out.print(f"  [bold]{command:<52}[/] {what}")
+        out.print(f"  [bold]{command}[/]\n      [dim]{what}[/]")
     out.print()
