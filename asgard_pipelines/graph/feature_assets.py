@@ -40,7 +40,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
         deps=[keys[view.table]] if view.table in keys else [],
         **_common(view),
     )
-    def pin_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def pin_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = house.run(context.run.run_id)
         pin = run.pin(view.table)
         columns = {feature.name: [(view.table, feature.column)] for feature in view.features}
@@ -69,7 +69,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         deps=[feature_key(source) for source in sources],
         **_common(view),
     )
-    def pin_sources(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def pin_sources(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = house.run(context.run.run_id)
         pins = run.pins(sorted({source.table for source in sources}))
         return dg.MaterializeResult(
@@ -93,7 +93,7 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
         pool=f"online_{view.name}",
         **_common(view),
     )
-    def materialize_view(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def materialize_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.features import materialize_online
 
         run = house.run(context.run.run_id)

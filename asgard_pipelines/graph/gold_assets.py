@@ -62,7 +62,7 @@ def _built_table(
         pool=f"gold_{table.name}",
         check_specs=check_specs(table),
     )
-    def build_table(context: dg.AssetExecutionContext, house: House) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def build_table(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.lakehouse import build
         from asgard_pipelines.lakehouse import column_lineage as lineage_of
 

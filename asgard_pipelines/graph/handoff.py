@@ -17,7 +17,7 @@ from asgard_pipelines.errors import NotFound
 from asgard_pipelines.settings import Settings
 
 
-class HandoffIOManager(dg.ConfigurableIOManager):
+class HandoffIOManager(dg.IOManager):
     """Stores pydantic values under `<home>/dagster/handoff/<asset key>/<run id>.json`."""
 
     def handle_output(self, context: dg.OutputContext, obj: BaseModel) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import move_pin, pin_once, sign_in
 
@@ -14,8 +12,8 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse, Pin
 
 
-class House(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The settings of this process, and one run's view of the lakehouse."""
+class House:
+    """Opens the rooms for a run, with the settings of this process."""
 
     def run(self, run_id: str) -> PinnedRun:
         return PinnedRun(Settings.read(), run_id)

@@ -12,6 +12,7 @@ from asgard_pipelines.settings import Settings
 
 _CONFIGURATION = {
     "telemetry": {"enabled": False},
+    "nux": {"enabled": False},  # no dialog between a newcomer and the graph
     "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator"},
     "concurrency": {
         # One at a time: a training run takes both cores and most of a gigabyte.

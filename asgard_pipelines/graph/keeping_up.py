@@ -17,12 +17,13 @@ from asgard_pipelines.graph.run_history import (
     MODELS_TAG,
     PLAN_TAG,
     bury_dead_runs,
+    never_online,
     run_under_way,
     training_failures,
     unsuccessful_tries,
 )
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import Decision, record_decision
+from asgard_pipelines.state import record_decision
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
@@ -52,6 +53,7 @@ def next_step(
         declarations,
         observed,
         training_failures(settings, instance, declarations),
+        never_online(instance, declarations),
         datetime.now(UTC),
     )
     plan = reconciliation(ground)
@@ -98,6 +100,8 @@ def _summary(plan: Plan) -> str:
         parts.append(f"build {', '.join(plan.gold)}")
     if plan.models:
         parts.append(f"retrain {', '.join(plan.models)}")
+    if plan.online:
+        parts.append(f"bring {', '.join(plan.online)} online")
     if plan.predictions:
         parts.append(f"predict {', '.join(plan.predictions)}")
     return "; ".join(parts)
@@ -108,7 +112,3 @@ def _why_nothing(plan: Plan, observed: Observed) -> str:
     reasons += [f"{table} has not been written yet" for table in observed.missing]
     return "Nothing is due. " + "; ".join(reasons)
 
-
-def waiting(plan: Plan) -> list[Decision]:
-    """The decisions of `plan` that wait for something."""
-    return [decision for decision in plan.decisions if decision.verdict == "wait"]

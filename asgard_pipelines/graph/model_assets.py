@@ -52,7 +52,7 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         check_specs=_training_set_checks(resolved),
     )
     def assemble(
-        context: dg.AssetExecutionContext, house: House
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> Iterator[dg.MaterializeResult[TrainingSet]]:  # Dagster takes a value and checks from a generator only
         from asgard_pipelines.lakehouse import Pin
         from asgard_pipelines.training import build_training_set
@@ -127,7 +127,7 @@ def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefini
         pool=f"model_{model.name}",
     )
     def train(
-        context: dg.AssetExecutionContext, house: House, training_set: TrainingSet
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House], training_set: TrainingSet
     ) -> dg.MaterializeResult[ModelVersion]:
         from asgard_pipelines.training import train_candidate
 
@@ -180,7 +180,7 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
         pool=f"model_{model.name}",
     )
     def elect_version(
-        context: dg.AssetExecutionContext, house: House, training_set: TrainingSet, **versions: ModelVersion
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House], training_set: TrainingSet, **versions: ModelVersion
     ) -> dg.MaterializeResult[Election]:
         from asgard_pipelines.training import elect
 

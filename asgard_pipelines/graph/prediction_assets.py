@@ -60,7 +60,7 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
             )
         ],
     )
-    def score(context: dg.AssetExecutionContext, house: House, **upstream: Election) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def score(context: dg.AssetExecutionContext, house: dg.ResourceParam[House], **upstream: Election) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.predictions import publish
 
         run = house.run(context.run.run_id)

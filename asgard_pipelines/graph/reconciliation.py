@@ -29,6 +29,7 @@ from asgard_pipelines.graph.keys import (
     feature_key,
     gold_key,
     model_key,
+    online_key,
     prediction_key,
     training_set_key,
 )
@@ -56,6 +57,7 @@ class Plan:
     gold: dict[str, list[str]] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
     predictions: list[str] = field(default_factory=list)
+    online: list[str] = field(default_factory=list)
     selection: list[dg.AssetKey] = field(default_factory=list)
     partitions: tuple[str, str] | None = None
     decisions: list[Decision] = field(default_factory=list)
@@ -68,13 +70,14 @@ class Plan:
 @dataclass(frozen=True)
 class Ground:
     """What a decision looks at. `failures`: model -> (failed runs since its last election, the
-    end of the last of them, UTC)."""
+    end of the last of them, UTC). `offline`: online views that have never been materialized."""
 
     settings: Settings
     lakehouse: Lakehouse
     declarations: Declarations
     observed: Observed
     failures: Mapping[str, tuple[int, datetime]]
+    offline: list[str]
     now: datetime
 
 
@@ -88,6 +91,7 @@ def reconciliation(ground: Ground) -> Plan:
             _decide_model(ground, plan, resolved)
         for prediction in ground.declarations.predictions:
             _decide_prediction(ground, plan, prediction)
+        _decide_online(ground, plan)
     _close(ground, plan)
     return plan
 
@@ -245,6 +249,16 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
     return "skip", f"up to date with version {last.model_version}"
 
 
+def _decide_online(ground: Ground, plan: Plan) -> None:
+    """A view goes online with its table's first rows; from then on the schedule keeps it."""
+    for name in ground.offline:
+        view = ground.declarations.view(name)
+        if view.table in plan.gold or ground.lakehouse.exists(view.table):
+            plan.online.append(name)
+            reason = "never materialized; the schedule keeps it from now on"
+            plan.decisions.append(Decision(subject=f"online/{name}", verdict="build", reason=reason))
+
+
 def _waits(plan: Plan, subject: str) -> bool:
     return any(d.subject == subject and d.verdict == "wait" for d in plan.decisions)
 
@@ -259,6 +273,9 @@ def _close(ground: Ground, plan: Plan) -> None:
         views |= {*resolved.views, *resolved.on_demand_views}
         chosen += [training_set_key(resolved.model), model_key(resolved.model)]
         chosen += [candidate_key(resolved.model, c.name) for c in resolved.model.all_candidates]
+    for name in plan.online:
+        views.add(name)
+        chosen.append(online_key(declarations.view(name)))
     for name in plan.predictions:
         prediction = declarations.prediction(name)
         views |= set(prediction.feature_views)

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.graph.keys import online_key
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import last_election, worker_is_gone
 
@@ -73,3 +74,9 @@ def unsuccessful_tries(instance: dg.DagsterInstance, plan: str) -> int:
         statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED], tags={PLAN_TAG: plan}
     )
     return instance.get_runs_count(ended)
+
+
+def never_online(instance: dg.DagsterInstance, declarations: Declarations) -> list[str]:
+    """Names of the online views that no run has materialized yet."""
+    views = [view for view in declarations.views if view.online]
+    return [view.name for view in views if instance.get_latest_materialization_event(online_key(view)) is None]

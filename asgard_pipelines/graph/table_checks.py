@@ -118,7 +118,7 @@ def _external(table: GoldTable) -> dg.AssetChecksDefinition:
             for name in check_names(table)
         ],
     )
-    def check(context: dg.AssetCheckExecutionContext, house: House) -> Any:
+    def check(context: dg.AssetCheckExecutionContext, house: dg.ResourceParam[House]) -> Any:
         run = house.run(context.run.run_id)
         yield from check_table(run.lakehouse, table, run.pin(table.table))
 

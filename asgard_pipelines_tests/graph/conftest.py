@@ -71,8 +71,9 @@ def sales(month: str) -> pa.Table:
 
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What every shop starts from: its declarations compiled, MLflow's empty tables made. Both take
-    seconds, and neither is what these tests are about."""
+    """What every shop starts from: its declarations compiled and applied, MLflow's empty tables made. All take
+    seconds, and none is what these tests are about."""
+    from asgard_pipelines.features import apply
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.project import load
 
@@ -83,6 +84,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         environment.setenv("ASGARD_HOME", str(folder / "home"))
         settings = Settings.read()
         load(settings)
+        apply(settings)
         ModelRegistry(settings).versions()
     return folder
 

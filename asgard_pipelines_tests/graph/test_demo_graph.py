@@ -1,0 +1,100 @@
+"""The demo's graph, written out: what is made from what, and of which kind it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from asgard_pipelines.graph import definitions
+from asgard_pipelines.project import load
+from asgard_pipelines.settings import Settings
+
+CHECKOUT = Path(__file__).parents[2]
+
+GRAPH = """
+gold/purchases: external, iceberg
+gold/production_runs: external, iceberg
+gold/customer_aggregates: iceberg sql < gold/purchases
+gold/customer_labels: iceberg sql < gold/purchases
+gold/customer_values: iceberg sql < gold/purchases
+features/customer_orders: feast iceberg < gold/customer_aggregates
+features/customer_history: feast iceberg < gold/customer_aggregates
+features/customer_rhythm: feast python < features/customer_history features/customer_orders
+features/production_conditions: feast iceberg < gold/production_runs
+online/customer_orders: feast sqlite < features/customer_orders
+training_sets/customer_churn: iceberg < features/customer_history features/customer_orders features/customer_rhythm gold/customer_labels
+training_sets/customer_value: iceberg < features/customer_history features/customer_orders features/customer_rhythm gold/customer_values
+training_sets/production_quality: iceberg < features/production_conditions gold/production_runs
+models/customer_churn/forest: mlflow scikitlearn < training_sets/customer_churn
+models/customer_churn/lightgbm: lightgbm mlflow < training_sets/customer_churn
+models/customer_churn/xgboost: mlflow xgboost < training_sets/customer_churn
+models/customer_churn: mlflow < models/customer_churn/forest models/customer_churn/lightgbm models/customer_churn/xgboost training_sets/customer_churn
+models/customer_value/lightgbm: lightgbm mlflow < training_sets/customer_value
+models/customer_value: mlflow < models/customer_value/lightgbm training_sets/customer_value
+models/production_quality/xgboost: mlflow xgboost < training_sets/production_quality
+models/production_quality: mlflow < models/production_quality/xgboost training_sets/production_quality
+predictions/churn_predictions: iceberg < features/customer_history features/customer_orders features/customer_rhythm gold/customer_aggregates models/customer_churn
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ASGARD_REPO", str(CHECKOUT / "feature_repo"))
+        environment.setenv("ASGARD_HOME", str(tmp_path_factory.mktemp("demo")))
+        return definitions(load(Settings.read()))
+
+
+def test_the_demo_graph_is_the_one_written_here(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    lines = []
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        parents = " ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
+        kinds = " ".join(sorted(node.kinds))
+        line = f"{key.to_user_string()}: {'external, ' if node.is_external else ''}{kinds}"
+        lines.append(line + (f" < {parents}" if parents else ""))
+    assert sorted(lines) == sorted(GRAPH.strip().splitlines())
+
+
+def test_every_asset_says_what_it_is_and_whose_it_is(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        if not node.is_external:
+            assert node.code_version, key
+
+
+def test_only_tables_have_partitions_and_tables_of_one_clock_share_them(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    partitioned = {
+        key.to_user_string(): graph.get(key).partitions_def
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).partitions_def
+    }
+    assert sorted(partitioned) == [
+        "gold/customer_aggregates",
+        "gold/customer_labels",
+        "gold/customer_values",
+        "gold/purchases",
+    ]
+    assert len(set(partitioned.values())) == 1
+
+
+def test_the_online_store_is_kept_by_a_schedule_of_six_hours(demo: dg.Definitions) -> None:
+    by_name = {schedule.name: schedule for schedule in demo.schedules or []}
+    online = by_name["materialize_online"]
+    assert isinstance(online, dg.ScheduleDefinition)
+    assert online.cron_schedule == "0 */6 * * *"
+    assert online.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_broken_contract_blocks_what_is_downstream(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    for table in ("customer_aggregates", "customer_labels", "customer_values"):
+        key = dg.AssetCheckKey(dg.AssetKey(["gold", table]), "contract")
+        assert graph.get(key).blocking
