@@ -91,6 +91,8 @@ def fit(
     """
     needs = recipe.algorithm.needs
     frame = frame_of(rows, signature.inputs)
+    # A column without any value has no mean and no bins: zeros, from which nothing is learnt.
+    frame = frame.fillna({name: 0.0 for name in frame.select_dtypes("float64") if frame[name].isna().all()})
     preprocessing = preprocessing_for(signature.inputs, needs)
     matrix = as_matrix(preprocessing.fit_transform(frame), needs)
     threads = recipe.threads or (threads if rows.num_rows > _FEW_ROWS else 1)

@@ -42,7 +42,7 @@ def preprocessing_for(inputs: Sequence[Input], needs: Needs) -> ColumnTransforme
 def _numbers(complete: bool, scaled: bool) -> object:
     steps: list[tuple[str, object]] = []
     if complete:
-        steps.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
+        steps.append(("impute", SimpleImputer(strategy="median")))
     if scaled:
         steps.append(("scale", StandardScaler()))
     return Pipeline(steps) if steps else "passthrough"

@@ -32,7 +32,7 @@ OTHER_NAMES = {"seed": "random_state"}
 _CHUNK = 16_384
 _BOUNDS = frozenset({"max_depth", "max_leaf_nodes", "min_samples_leaf", "min_samples_split"})
 _ROWS_A_LEAF = 10_000
-"""A fully grown forest on 150,000 rows takes 2 GB: without bounds of its own, a leaf holds a share of rows."""
+"""A fully grown forest on 150,000 rows takes 2 GB: left without bounds, a leaf holds a share of the rows."""
 # Not hyperparameters: what the platform decides, what prints, what needs code or a second fit.
 _OURS = frozenset(
     {
@@ -82,7 +82,7 @@ class Estimator:
             with threadpool_limits(task.threads):
                 if threaded:
                     estimator.set_params(n_jobs=task.threads)
-                estimator.fit(_filled(matrix), target, sample_weight=weights)
+                estimator.fit(matrix, target, sample_weight=weights)
         except ValueError as error:
             raise Invalid(
                 f"scikit-learn refuses: {str(error).splitlines()[0]}", framework="sklearn"
@@ -90,12 +90,6 @@ class Estimator:
         if threaded:
             estimator.set_params(n_jobs=None)  # the bytes must not depend on the machine
         return Fitted(estimator, task.threads)
-
-
-def _filled(matrix: Matrix) -> Matrix:
-    """Histogram gradient boosting cannot bin a column without any value: zeros, which nothing splits."""
-    empty = np.isnan(matrix).all(axis=0)
-    return np.where(empty, 0, matrix) if empty.any() else matrix
 
 
 class Fitted:

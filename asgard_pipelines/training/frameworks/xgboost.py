@@ -14,6 +14,7 @@ from asgard_pipelines.declarations import ModelType
 from asgard_pipelines.errors import Invalid, Untrusted
 from asgard_pipelines.training.frameworks import Matrix, Needs, Task, Vector
 from asgard_pipelines.training.frameworks.parameters import Choice, Parameters, above, at_least, whole
+from asgard_pipelines.training.frameworks.ubj import check_ubj
 
 FILE = "model.ubj"
 DEFAULT = "XGBoost"
@@ -114,7 +115,9 @@ def algorithms(model_type: ModelType) -> Mapping[str, Trees]:
 def load(data: bytes, classes: int, threads: int) -> Fitted:
     booster = xgboost.Booster({"nthread": threads})
     try:
+        if check_ubj(data) != {"learner", "version"}:
+            raise ValueError("it has other keys than a model")
         booster.load_model(bytearray(data))
-    except XGBoostError as error:
-        raise Untrusted(f"'{FILE}' is no XGBoost model in UBJ.", file=FILE) from error
+    except (XGBoostError, ValueError) as error:
+        raise Untrusted(f"'{FILE}' is no XGBoost model in UBJ: {error}", file=FILE) from error
     return Fitted(booster, classes, booster.num_features())
