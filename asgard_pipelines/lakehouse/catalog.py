@@ -17,7 +17,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
-from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it through
+from sqlalchemy.exc import IntegrityError, OperationalError  # PyIceberg's SQL catalog lets them through
 
 from asgard_pipelines.errors import BackendUnavailable, SnapshotNotFound, TableNotFound
 from asgard_pipelines.lakehouse.column_types import arrow_schema, declared_type
@@ -91,8 +91,8 @@ class Catalog:
     def _make_namespace(self, catalog: IcebergCatalog, namespace: str) -> None:
         try:
             catalog.create_namespace_if_not_exists(namespace)
-        except NamespaceAlreadyExistsError:
-            return
+        except (NamespaceAlreadyExistsError, IntegrityError):
+            return  # another process has just made it
 
     def make_namespace_of(self, table: str) -> None:
         self._make_namespace(self.iceberg, table.split(".")[0])

@@ -199,16 +199,16 @@ class Writer:
 def with_key(table: Table, key: str) -> Snapshot | None:
     """The last snapshot of the commit that carries `key`, among those the table's state stands on."""
     snapshot = table.current_snapshot()
-    while snapshot is not None:
-        if summary_of(snapshot).get(KEY) == key:
-            return snapshot
-        parent = snapshot.parent_snapshot_id
-        snapshot = None if parent is None else table.snapshot_by_id(parent) or _eldest_before(table, snapshot)
-    return None
+    while snapshot is not None and summary_of(snapshot).get(KEY) != key:
+        snapshot = _before(table, snapshot)
+    return snapshot
 
 
-def _eldest_before(table: Table, snapshot: Snapshot) -> Snapshot | None:
-    """The newest snapshot older than one whose parent has expired: tags keep some of the ancestors."""
+def _before(table: Table, snapshot: Snapshot) -> Snapshot | None:
+    """A snapshot's parent. Where that has expired, the newest one older than it: tags keep some."""
+    parent = snapshot.parent_snapshot_id
+    if parent is not None and (standing := table.snapshot_by_id(parent)):
+        return standing
     older = [s for s in table.snapshots() if (s.sequence_number or 0) < (snapshot.sequence_number or 0)]
     return max(older, key=lambda s: s.sequence_number or 0, default=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -26,7 +26,7 @@ from asgard_pipelines.lakehouse.gold_difference import Partition, Places, change
 from asgard_pipelines.lakehouse.gold_pins import DECLARATION, SOURCES, WHOLE, SnapshotIds, built_state
 from asgard_pipelines.lakehouse.gold_stale import iso
 from asgard_pipelines.lakehouse.lakehouse import Lakehouse
-from asgard_pipelines.lakehouse.pins import AnyOf, Pin, Predicate, TimeRange
+from asgard_pipelines.lakehouse.pins import AnyOf, Pin, TimeRange
 from asgard_pipelines.lakehouse.sql import run_sql
 from asgard_pipelines.lakehouse.sql_text import not_deterministic, tables_read
 
@@ -138,13 +138,14 @@ class _Job:
         standing_found = places(standing, self.table.timestamp, self.partitions)
         indices = changed(rows, found, standing, standing_found, self.lakehouse.settings.thread_count)
         keys = [self.partitions[index].key for index in indices]
-        if exists and not keys:
+        where = self._where(indices) + (self._before_start(base) if exists else [])
+        if exists and not keys and not where:
             self.lakehouse.set_properties(name, self._properties, base=base)
             return Built(base, rows.num_rows, [], reads)
         commit = self.lakehouse.overwrite(
             name,
             rows.filter(pa.array(np.isin(found, indices))),
-            where=self._where(indices),
+            where=[AnyOf(tuple(where))] if self.table.partition else [],
             key=self._key(base),
             properties={
                 SOURCES: json.dumps({pin.table: pin.snapshot_id for pin in reads}),
@@ -173,20 +174,27 @@ class _Job:
         )
         return self.lakehouse.read_table(base, where=hull)
 
-    def _where(self, indices: list[int]) -> list[Predicate]:
+    def _where(self, indices: list[int]) -> list[TimeRange]:
         """The rows of these partitions; neighbours are one range."""
-        if self.table.partition is None or self.table.timestamp is None:
+        if self.table.timestamp is None:
             return []
-        ranges: list[tuple[datetime, datetime]] = []
+        ranges: list[TimeRange] = []
         for index in indices:
-            start, end = self.partitions[index].start, self.partitions[index].end
-            assert start is not None  # a partitioned table's
-            assert end is not None
-            if ranges and ranges[-1][1] == start:
-                ranges[-1] = (ranges[-1][0], end)
+            partition = self.partitions[index]
+            if ranges and ranges[-1].end == partition.start:
+                ranges[-1] = replace(ranges[-1], end=partition.end)
             else:
-                ranges.append((start, end))
-        return [AnyOf(tuple(TimeRange(self.table.timestamp, start, end) for start, end in ranges))]
+                ranges.append(TimeRange(self.table.timestamp, partition.start, partition.end))
+        return ranges
+
+    def _before_start(self, base: Pin) -> list[TimeRange]:
+        """Rows from before the first partition, which another declaration has left."""
+        if self.table.partition is None or self.table.start is None or self.table.timestamp is None:
+            return []
+        left = TimeRange(
+            self.table.timestamp, None, partition_instant(self.table.partition, self.table.start)
+        )
+        return [left] if self.lakehouse.read_table(base, [self.table.timestamp], [left]).num_rows else []
 
     def _properties(self, standing: Mapping[str, str]) -> dict[str, str]:
         keys = [partition.key for partition in self.partitions]

@@ -77,6 +77,11 @@ def _like_type(node: exp.Expr) -> None:
         _outside(node, lambda inner: exp.cast(inner, node.type or "DOUBLE"))
 
 
+def _text(node: exp.Expr) -> None:
+    """Beside a NULL DuckDB forgets that the result is text."""
+    _outside(node, lambda inner: exp.cast(inner, "VARCHAR"))
+
+
 def _date_diff(node: exp.Expr) -> None:
     """Trino counts whole units that have passed, DuckDB's date_diff boundaries that were crossed."""
     unit = exp.Literal.string(node.text("unit").lower() or "day")
@@ -105,6 +110,7 @@ _REWRITES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Avg: _avg,
     exp.Cast: _cast,
     exp.Ceil: _like_type,
+    exp.Concat: _text,
     exp.Corr: _in_order,
     exp.CountIf: _sum,
     exp.CovarPop: _in_order,

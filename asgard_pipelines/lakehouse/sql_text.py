@@ -17,7 +17,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
 from sqlglot.tokenizer_core import TokenType
 
-from asgard_pipelines.errors import InvalidSql
+from asgard_pipelines.errors import InvalidSql, did_you_mean
 from asgard_pipelines.lakehouse.sql_functions import FUNCTIONS, NOT_DETERMINISTIC
 from asgard_pipelines.settings import CATALOG
 
@@ -81,6 +81,8 @@ def _check(query: exp.Query) -> None:
                 raise refused(node, f"{name} cannot be used in a SELECT that Asgard runs")
         if isinstance(node, exp.DDL | exp.DML | exp.Command) and not isinstance(node, exp.Query):
             raise refused(node, "Only a SELECT can be run")
+        if isinstance(node, exp.Select) and not node.expressions:
+            raise refused(node, "A SELECT has to name its columns")
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
             raise refused(node, f"Tables are read by name, not from {node.this.sql('trino')}")
         if isinstance(node, exp.Func) and type(node) not in FUNCTIONS:
@@ -108,13 +110,17 @@ def table_name(table: exp.Table, default_schema: str) -> str:
 
 
 def source_tables(query: exp.Query) -> list[exp.Table]:
-    """The nodes of the tables that `query` reads: what its CTEs are called is not among them."""
-    return [
-        source
-        for scope in traverse_scope(query)
-        for _, source in scope.selected_sources.values()
-        if isinstance(source, exp.Table)
-    ]
+    """The nodes of the tables that `query` reads: what its CTEs are called is not among them.
+
+    Raises:
+        InvalidSql: two tables of one FROM have one name.
+    """
+    try:
+        scopes = traverse_scope(query)
+        sources = [source for scope in scopes for _, source in scope.selected_sources.values()]
+    except OptimizeError as error:
+        raise InvalidSql(f"{str(error).rstrip('.')}.") from None
+    return [source for source in sources if isinstance(source, exp.Table)]
 
 
 def tables_read(sql: str, default_schema: str = "gold") -> list[str]:
@@ -198,7 +204,22 @@ def qualified(query: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> exp.
     try:
         return qualify(query, dialect="trino", schema=dict(schema))
     except OptimizeError as error:
-        raise InvalidSql(f"{str(error).rstrip('.')}.") from None
+        raise _unresolved(str(error), schema) from None
+
+
+def _unresolved(message: str, schema: Mapping[str, Mapping[str, str]]) -> InvalidSql:
+    found = re.match(r"Column '(.+)' could not be resolved\. Line: (\d+), Col: (\d+)", message, re.DOTALL)
+    if found is None:
+        return InvalidSql(f"{message.rstrip('.')}.")
+    column, line, place = found.groups()
+    known = {name for columns in schema.values() for name in columns}
+    if column in known:
+        hint = " Several tables there have it, or none that can be seen from there: write TABLE.COLUMN."
+    else:
+        hint = did_you_mean(column, known)
+    return InvalidSql(
+        f"Column '{column}' not found (line {line}, column {place}).{hint}", line=int(line), column=int(place)
+    )
 
 
 def mark_unnamed(query: exp.Query) -> None:
