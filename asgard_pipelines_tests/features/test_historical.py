@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
 
 import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, Where
@@ -18,7 +22,7 @@ FEB, MAR, APR = datetime(1997, 2, 1), datetime(1997, 3, 1), datetime(1997, 4, 1)
 
 
 def view(name: str = "orders", features: tuple[str, ...] = ("total", "spent"), **more: object) -> FeatureView:
-    types = {"total": "int64", "spent": "float64", "tag": "string"}
+    types = {"total": "int64", "spent": "float64", "tag": "string", "quantity": "int64", "amount": "float64"}
     return FeatureView.model_validate(
         {
             "name": name,
@@ -158,3 +162,40 @@ def test_current_rows_are_the_newest_of_each_key_as_of_an_instant(lakehouse: Lak
     assert ("a", 1) in [
         (r["customer_id"], r["total"]) for r in current_rows(lakehouse, as_landed, pin, MAR).to_pylist()
     ]
+
+
+def test_the_demo_s_purchases_are_joined_as_a_loop_over_them_would(settings: Settings) -> None:
+    """Raw purchases: many on one day, of which the greatest values win."""
+    data = Path(__file__).parents[2] / "asgard_pipelines" / "cli" / "demo" / "data" / "purchases.parquet"
+    purchases = parquet.read_table(data)
+    lakehouse = Lakehouse(settings)
+    lakehouse.append("gold.purchases", purchases, key="all")
+    last = view(
+        "last_purchase",
+        features=("quantity", "amount"),
+        table="gold.purchases",
+        timestamp="purchased_at",
+    )
+    random = Random(3)
+    known: dict[str, list[tuple[datetime, Decimal, int]]] = {}
+    for row in purchases.to_pylist():
+        known.setdefault(row["customer_id"], []).append((row["purchased_at"], row["amount"], row["quantity"]))
+    asked = [
+        (random.choice(list(known)), FEB + timedelta(days=random.randrange(500))) for _ in range(3000)
+    ] + [(customer, times[-1][0]) for customer, times in list(known.items())[:3000]]
+
+    def definition(customer: str, at: datetime) -> tuple[int | None, float | None]:
+        seen = [one for one in known[customer] if at - timedelta(days=31) <= one[0] <= at]
+        return (max(seen)[2], float(max(seen)[1])) if seen else (None, None)
+
+    joined = historical_features(
+        settings,
+        lakehouse,
+        Declarations(project="p", views=[last]),
+        rows([customer for customer, _ in asked], [at for _, at in asked]),
+        "at",
+        refs("last_purchase", "quantity", "amount"),
+        {"gold.purchases": lakehouse.pin("gold.purchases")},
+    ).table
+    found = list(zip(joined["quantity"].to_pylist(), joined["amount"].to_pylist(), strict=True))
+    assert found == [definition(*one) for one in asked]
