@@ -19,7 +19,7 @@ def house_state(settings: Settings, declarations: Declarations) -> dict[str, Any
 
     Snapshot ids are whole numbers, times ISO 8601 in UTC.
     """
-    from asgard_pipelines.graph.check_results import check_results
+    from asgard_pipelines.graph import check_results
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.state import last_decisions

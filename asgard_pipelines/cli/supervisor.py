@@ -91,9 +91,6 @@ class Supervisor:
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
         while not self._stop:
             self.tend()
-            for child in self._children:
-                if not child.healthy and child.process is not None:
-                    child.healthy = child.service.is_healthy()
             waiting = [child for child in self._children if not child.healthy]
             if not waiting:
                 return
@@ -108,7 +105,7 @@ class Supervisor:
             time.sleep(0.3)
 
     def tend(self) -> None:
-        """Starts what is due, and notices what has died."""
+        """Starts what is due, and notices what has become healthy or has died."""
         now = time.monotonic()
         healthy = {child.service.name for child in self._children if child.healthy}
         for child in self._children:
@@ -116,6 +113,7 @@ class Supervisor:
                 if now >= child.due and child.service.needs in healthy | {None}:
                     child.process, child.started = _start(child.service, child.log), now
                 continue
+            child.healthy = child.healthy or child.service.is_healthy()
             code = child.process.poll()
             if code is None:
                 continue
@@ -179,7 +177,8 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
 def daemon(settings: Settings) -> Iterator[Callable[[], bool]]:
     """A daemon for as long as it is needed: the running house's, or one of our own.
 
-    Gives a function that says whether it is there; it is to be called every few seconds.
+    Gives a function that says whether it is there, to be called every second or so: its first call
+    starts a daemon of our own.
     """
     from asgard_pipelines.graph import daemon_heartbeat
 
@@ -190,7 +189,6 @@ def daemon(settings: Settings) -> Iterator[Callable[[], bool]]:
     write_workspace(settings, port)
     crew = daemon_services(settings, port, lambda: daemon_heartbeat(settings))
     with Supervisor(crew, settings.state_folder / "logs", _warn) as supervisor:
-        supervisor.until_healthy()
 
         def is_there() -> bool:
             supervisor.tend()

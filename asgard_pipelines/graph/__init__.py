@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.graph.assembly import definitions
     from asgard_pipelines.graph.backfills import BackfillOutcome, daemon_heartbeat, launch_backfill
-    from asgard_pipelines.graph.check_results import CheckResult, check_results
+    from asgard_pipelines.graph.check_history import CheckResult, check_results
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
+    from asgard_pipelines.graph.keeping_up import plan
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
 
 _HOMES = {
@@ -15,10 +16,11 @@ _HOMES = {
     "BackfillOutcome": "backfills",
     "daemon_heartbeat": "backfills",
     "launch_backfill": "backfills",
-    "CheckResult": "check_results",
-    "check_results": "check_results",
+    "CheckResult": "check_history",
+    "check_results": "check_history",
     "open_instance": "instance",
     "prepare_instance": "instance",
+    "plan": "keeping_up",
     "RunEvent": "runs",
     "RunOutcome": "runs",
     "reconcile": "runs",
@@ -35,6 +37,7 @@ __all__ = [
     "definitions",
     "launch_backfill",
     "open_instance",
+    "plan",
     "prepare_instance",
     "reconcile",
     "run_assets",

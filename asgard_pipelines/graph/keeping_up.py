@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.observation import Observed, observe
 from asgard_pipelines.graph.reconciliation import Ground, Plan, reconciliation
 from asgard_pipelines.graph.run_history import (
@@ -23,7 +24,7 @@ from asgard_pipelines.graph.run_history import (
     unsuccessful_tries,
 )
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import record_decision
+from asgard_pipelines.state import Decision, record_decision
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
@@ -46,6 +47,29 @@ def next_step(
 ) -> Step:
     """What is to be done now. Decisions are recorded when they differ from the last ones."""
     bury_dead_runs(settings, instance)
+    observed, plan = _look(settings, lakehouse, declarations, instance)
+    if plan.empty:
+        _record(settings, plan)
+        return Step(observed, plan, None, _why_nothing(plan, observed))
+    busy = run_under_way(instance, plan.selection)
+    if busy:
+        return Step(observed, plan, None, f"run {busy[:8]} is under way; what landed is decided after it")
+    request = _request(lakehouse, plan, instance)
+    _record(settings, plan)
+    return Step(observed, plan, request, _summary(plan))
+
+
+def plan(settings: Settings, declarations: Declarations) -> list[Decision]:
+    """What would be decided now, with the reasons; nothing is recorded and no run is asked for."""
+    from asgard_pipelines.lakehouse import Lakehouse
+
+    with open_instance(settings) as instance:
+        return _look(settings, Lakehouse(settings), declarations, instance)[1].decisions
+
+
+def _look(
+    settings: Settings, lakehouse: Lakehouse, declarations: Declarations, instance: dg.DagsterInstance
+) -> tuple[Observed, Plan]:
     observed = observe(settings, lakehouse, declarations, instance)
     ground = Ground(
         settings,
@@ -56,16 +80,7 @@ def next_step(
         never_online(instance, declarations),
         datetime.now(UTC),
     )
-    plan = reconciliation(ground)
-    if plan.empty:
-        _record(settings, plan)
-        return Step(observed, plan, None, _why_nothing(plan, observed))
-    busy = run_under_way(instance, plan.selection)
-    if busy:
-        return Step(observed, plan, None, f"run {busy[:8]} is under way; what landed is decided after it")
-    request = _request(lakehouse, plan, instance)
-    _record(settings, plan)
-    return Step(observed, plan, request, _summary(plan))
+    return observed, reconciliation(ground)
 
 
 def _request(lakehouse: Lakehouse, plan: Plan, instance: dg.DagsterInstance) -> dg.RunRequest:
