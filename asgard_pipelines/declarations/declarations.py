@@ -44,7 +44,9 @@ class Declarations(Record):
             if resolved.model.name == name:
                 return resolved
         known = [m.model.name for m in self.models]
-        raise ModelNotFound(f"Model '{name}' is not declared.{did_you_mean(name, known)}", available_models=known)
+        raise ModelNotFound(
+            f"Model '{name}' is not declared.{did_you_mean(name, known)}", available_models=known
+        )
 
     def prediction(self, name: str) -> Prediction:
         """Raises DeclarationNotFound."""
@@ -53,7 +55,8 @@ class Declarations(Record):
                 return prediction
         known = [p.name for p in self.predictions]
         raise DeclarationNotFound(
-            f"Prediction table '{name}' is not declared.{did_you_mean(name, known)}", available_predictions=known
+            f"Prediction table '{name}' is not declared.{did_you_mean(name, known)}",
+            available_predictions=known,
         )
 
 

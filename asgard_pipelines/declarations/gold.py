@@ -122,9 +122,13 @@ class GoldTable(Declared):
         if self.partition and not self.start:
             raise ValueError("a partitioned table needs `start`, the key of its first partition")
         if self.partition and not self.timestamp:
-            raise ValueError("a partitioned table needs `timestamp`, the column that holds its partitions' instants")
+            raise ValueError(
+                "a partitioned table needs `timestamp`, the column that holds its partitions' instants"
+            )
         if self.partition and self.start:
             self._check_start(self.partition, self.start)
         if self.external and self.partition and not self.watermark:
-            raise ValueError("a partitioned external table needs `watermark`: partitions end where the data ends")
+            raise ValueError(
+                "a partitioned external table needs `watermark`: partitions end where the data ends"
+            )
         return self

@@ -85,6 +85,9 @@ def cast(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
         raw, present = instants(column)
         return pa.chunked_array([pa.array(raw, mask=~present).cast(wanted)])
     widened = pa.types.is_decimal(column.type) and pa.types.is_floating(wanted)
+    if widened:
+        # Arrow divides, and makes 14.790000000000001 of 14.79; read as text it is the nearest double.
+        column = column.cast(pa.string())
     if widened or same_kind(column.type, wanted) or column.null_count == len(column):
         try:
             return pc.cast(column, wanted)
