@@ -128,23 +128,22 @@ class ModelRegistry:
         """
         found = self._client.get_model_version(version.model, str(version.number))
         recorded: dict[str, str] = json.loads(found.tags[SHA256_TAG])
-        files = {name: self._download(version, f"{runs.MODEL_FOLDER}/{name}") for name in recorded}
-        for name, data in files.items():
-            if data is None or sha256(data).hexdigest() != recorded[name]:
-                wrong = "is missing" if data is None else "does not have the bytes that were registered"
+        files = self._download(version, runs.MODEL_FOLDER)
+        for name, digest in recorded.items():
+            if name not in files or sha256(files[name]).hexdigest() != digest:
+                wrong = "does not have the bytes that were registered" if name in files else "is missing"
                 raise Untrusted(
                     f"{version.model_id}: '{name}' {wrong}. "
                     "Train the model again, or promote another version.",
                     model_id=version.model_id,
                     file=name,
                 )
-        return {name: data for name, data in files.items() if data is not None}
+        return {name: files[name] for name in recorded}
 
     def pictures(self, version: ModelVersion) -> dict[str, bytes]:
         """Name -> PNG, as registered; not verified, since nothing but eyes reads them."""
-        listed = self._client.list_artifacts(version.run_id, runs.PICTURE_FOLDER)
-        found = {Path(entry.path).stem: self._download(version, entry.path) for entry in listed}
-        return {name: data for name, data in found.items() if data is not None}
+        found = self._download(version, runs.PICTURE_FOLDER)
+        return {name.removesuffix(".png"): data for name, data in found.items()}
 
     def _run(self, registration: Registration) -> Run:
         """The run that an interrupted registration left, or a new one with a version of its own."""
@@ -202,12 +201,13 @@ class ModelRegistry:
         metrics = self._client.get_run(found.run_id).data.metrics
         return _model_version(found, self._aliases(model), metrics)
 
-    def _download(self, version: ModelVersion, path: str) -> bytes | None:
-        folder = str(Path(path).parent)
-        if path not in {entry.path for entry in self._client.list_artifacts(version.run_id, folder)}:
-            return None
+    def _download(self, version: ModelVersion, folder: str) -> dict[str, bytes]:
+        """The files in one folder of the version's run; none where there is no such folder."""
+        if folder not in {entry.path for entry in self._client.list_artifacts(version.run_id)}:
+            return {}
         with TemporaryDirectory() as target:
-            return Path(self._client.download_artifacts(version.run_id, path, target)).read_bytes()
+            path = Path(self._client.download_artifacts(version.run_id, folder, target))
+            return {file.name: file.read_bytes() for file in sorted(path.iterdir()) if file.is_file()}
 
 
 def _model_version(found: MlflowVersion, aliases: dict[str, int], metrics: dict[str, float]) -> ModelVersion:
