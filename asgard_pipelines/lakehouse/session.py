@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import duckdb
 
-_CLOSED = {
+_CLOSED: dict[str, str | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "python_enable_replacements": False,
     "python_scan_all_frames": False,
     "allow_community_extensions": False,
+    "temp_directory": "",
 }
 
 

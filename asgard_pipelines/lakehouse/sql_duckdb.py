@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlglot import exp
+from sqlglot import ErrorLevel, UnsupportedError, exp
 
+from asgard_pipelines.errors import InvalidSql
 from asgard_pipelines.lakehouse.sql_text import refused
 from asgard_pipelines.lakehouse.sql_types import is_decimal, is_integer, is_known
 
 _FLOATS = (exp.DType.DOUBLE, exp.DType.FLOAT)
+_UNITS = {
+    **{unit: unit for unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "DOY")},
+    "DAY_OF_MONTH": "DAY",
+    "DAY_OF_WEEK": "ISODOW",
+    "DAY_OF_YEAR": "DOY",
+    "DOW": "ISODOW",  # Monday is 1; DuckDB's own DOW begins with Sunday and 0
+    "YEAR_OF_WEEK": "ISOYEAR",
+    "YOW": "ISOYEAR",
+}
 _TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.DATETIME)
 
 
@@ -28,7 +38,10 @@ def duckdb_sql(query: exp.Query) -> str:
         rewrite = _REWRITES.get(type(node))
         if rewrite is not None:
             rewrite(node)
-    return query.sql("duckdb")
+    try:
+        return query.sql("duckdb", unsupported_level=ErrorLevel.IMMEDIATE)
+    except UnsupportedError as error:
+        raise InvalidSql(f"DuckDB cannot run it: {str(error).rstrip('.')}.") from None
 
 
 def _div(node: exp.Div) -> None:
@@ -48,6 +61,12 @@ def _arithmetic(node: exp.Expr) -> None:
         _outside(node, lambda inner: exp.cast(inner, "DATE"))
 
 
+def _sub(node: exp.Sub) -> None:
+    if node.left.is_type(exp.DType.DATE) and node.right.is_type(exp.DType.DATE):
+        raise refused(node, "A date minus a date cannot be run: write date_diff('day', …, …)")
+    _arithmetic(node)
+
+
 def _sum(node: exp.Expr) -> None:
     _in_order(node)
     if is_integer(node) or node.is_type(exp.DType.FLOAT):
@@ -63,12 +82,12 @@ def _avg(node: exp.Expr) -> None:
 
 def _in_order(node: exp.Expr) -> None:
     """Add floating numbers up in their own order: the last bit is the same whatever order rows come in."""
-    of = node.this
-    if isinstance(of, exp.Distinct) or not of.is_type(*_FLOATS) or isinstance(_outermost(node), exp.Window):
+    first = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    if not first.is_type(*_FLOATS) or isinstance(_outermost(node), exp.Window):
         return
-    operands = [of, *(node.args[name] for name in ("expression",) if node.args.get(name))]
-    last = operands[-1]
-    order = [exp.Ordered(this=operand.copy()) for operand in operands]
+    second = node.args.get("expression")
+    order = [exp.Ordered(this=operand.copy()) for operand in (first, second) if operand is not None]
+    last = node.this if second is None else second
     last.replace(exp.Order(this=last.copy(), expressions=order))
 
 
@@ -93,12 +112,21 @@ def _cast(node: exp.Cast) -> None:
     of, to = node.this, node.to
     if is_integer_type(to) and (of.is_type(*_FLOATS) or is_decimal(of)):
         of.replace(exp.Round(this=of.copy()))  # away from zero, where DuckDB's cast rounds half to even
+    if to.this in exp.DataType.TEXT_TYPES and to.expressions:
+        raise refused(node, "A cast to a text of limited length cannot be run: use substr")
     if to.this in exp.DataType.TEXT_TYPES and of.is_type(*_FLOATS, *_TIMES):
         raise refused(node, f"A {of.type.sql('trino').lower()} as text differs from engine to engine")
     if to.this in (*_TIMES, exp.DType.TIME) and to.expressions:
         if not isinstance(of, exp.Literal) and int(to.expressions[0].name) < 6:
             raise refused(node, "A cast to a timestamp below microseconds cannot be run")
         to.set("expressions", None)
+
+
+def _extract(node: exp.Extract) -> None:
+    unit = node.name.upper()
+    if unit not in _UNITS:
+        raise refused(node, f"EXTRACT({unit} …) cannot be run")
+    node.set("this", exp.var(_UNITS[unit]))
 
 
 def is_integer_type(kind: exp.DataType) -> bool:
@@ -118,6 +146,7 @@ _REWRITES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.DateAdd: _arithmetic,
     exp.DateDiff: _date_diff,
     exp.Div: _div,
+    exp.Extract: _extract,
     exp.Floor: _like_type,
     exp.Mod: _arithmetic,
     exp.Mul: _arithmetic,
@@ -125,7 +154,7 @@ _REWRITES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Stddev: _in_order,
     exp.StddevPop: _in_order,
     exp.StddevSamp: _in_order,
-    exp.Sub: _arithmetic,
+    exp.Sub: _sub,
     exp.Sum: _sum,
     exp.TimestampTrunc: _like_type,
     exp.TryCast: _cast,

@@ -25,16 +25,22 @@ OURS = "asgard"
 """The schema of relations that Asgard itself hands to a SELECT."""
 
 _BEGINNINGS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN}
-_REFUSED_CLAUSES = {
+_REFUSED_CLAUSES: dict[type[exp.Expr], str] = {
+    exp.AtTimeZone: "AT TIME ZONE",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
+    exp.BitwiseXor: "^",
+    exp.Glob: "GLOB",
     exp.Into: "SELECT … INTO",
     exp.Lock: "FOR UPDATE",
-    exp.TableSample: "TABLESAMPLE",
     exp.MatchRecognize: "MATCH_RECOGNIZE",
+    exp.Parameter: "A parameter",
     exp.Pivot: "PIVOT",
+    exp.Placeholder: "A parameter",
     exp.TableFromRows: "TABLE(…)",
-    exp.Placeholder: "a parameter",
-    exp.Parameter: "a parameter",
+    exp.TableSample: "TABLESAMPLE",
 }
+"""Not Trino's, not run by every engine, or meaning something else on each."""
 
 
 def parse_select(sql: str) -> exp.Query:
@@ -78,9 +84,13 @@ def _check(query: exp.Query) -> None:
     for node in query.walk():
         for clause, name in _REFUSED_CLAUSES.items():
             if isinstance(node, clause):
-                raise refused(node, f"{name} cannot be used in a SELECT that Asgard runs")
+                raise refused(node, f"{name} cannot be run")
         if isinstance(node, exp.DDL | exp.DML | exp.Command) and not isinstance(node, exp.Query):
             raise refused(node, "Only a SELECT can be run")
+        if isinstance(node, exp.LimitOptions) and (node.args.get("with_ties") or node.args.get("percent")):
+            raise refused(node, "FETCH FIRST can be run with ROWS ONLY, and not WITH TIES")
+        if isinstance(node, exp.Distinct) and node.args.get("on"):
+            raise refused(node, "DISTINCT ON is not Trino's")
         if isinstance(node, exp.Select) and not node.expressions:
             raise refused(node, "A SELECT has to name its columns")
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):

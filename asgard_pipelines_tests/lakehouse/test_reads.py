@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.schema import Schema
+from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, LongType, NestedField, TimestamptzType
 
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
-from asgard_pipelines.lakehouse import AnyOf, Lakehouse, OneOf, Pin, TimeRange
+from asgard_pipelines.lakehouse import AnyOf, Changes, Lakehouse, OneOf, Pin, TimeRange
 from asgard_pipelines.settings import Settings
 
 MONTHS = [datetime(2020, month, 1) for month in range(1, 7)]
@@ -142,3 +145,38 @@ def test_the_newest_time_is_exact_and_aware(lakehouse: Lakehouse, events: Pin) -
 def test_nulls_alone_have_no_newest_time(lakehouse: Lakehouse) -> None:
     pin = lakehouse.append("empty", _events([None, None]), key="1").pin
     assert lakehouse.newest(pin, "at") is None
+
+
+def _delete_first_row(lakehouse: Lakehouse, name: str) -> Pin:
+    """A position delete as Trino writes it: PyIceberg reads them, and writes none itself."""
+    table = lakehouse.catalog.load(name)
+    (task,) = table.scan().plan_files()
+    path = f"{table.location()}/data/delete.parquet"
+    columns = {"file_path": pa.array([task.file.file_path]), "pos": pa.array([0], pa.int64())}
+    with table.io.new_output(path).create() as file:
+        pq.write_table(pa.table(columns), file)
+    deletes = DataFile.from_args(
+        content=DataFileContent.POSITION_DELETES,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=1,
+        file_size_in_bytes=len(table.io.new_input(path)),
+        spec_id=0,
+    )
+    with table.transaction() as transaction, transaction.update_snapshot().fast_append() as append:
+        append.append_data_file(deletes)
+    return lakehouse.pin(name)
+
+
+def test_rows_deleted_by_position_are_gone(lakehouse: Lakehouse) -> None:
+    newest_first = _events(MONTHS[::-1])
+    before = lakehouse.append("events", newest_first, key="1").pin
+    after = _delete_first_row(lakehouse, "events")
+    assert _ids(lakehouse, after) == [1, 2, 3, 4, 5]
+    assert _ids(lakehouse, before) == [0, 1, 2, 3, 4, 5]
+    assert lakehouse.state("events").rows == 5
+    assert lakehouse.newest(after, "at") == MONTHS[4].replace(tzinfo=UTC)
+    gone = MONTHS[5].replace(tzinfo=UTC)
+    assert lakehouse.changes(before, after, "at") == Changes(0, 1, gone, gone)
+    assert lakehouse.changes(Pin("gold.events", None), after, "at").added == 5

@@ -103,6 +103,10 @@ ROWS = [
     ("year(at)", 2020, "int64"),
     ("EXTRACT(MONTH FROM d)", 1, "int64"),
     ("day_of_week(DATE '2020-01-05')", 7, "int64"),
+    ("EXTRACT(DOW FROM DATE '2020-01-05')", 7, "int64"),
+    ("EXTRACT(DAY_OF_WEEK FROM DATE '2020-01-06')", 1, "int64"),
+    ("EXTRACT(DOY FROM DATE '2020-02-01')", 32, "int64"),
+    ("EXTRACT(YOW FROM DATE '2019-12-30')", 2020, "int64"),
     ("TIMESTAMP '2020-01-01 00:00:00'", datetime(2020, 1, 1), "timestamp[us]"),
     # nulls
     ("greatest(i, NULL)", None, "int32"),
@@ -147,6 +151,7 @@ AGGREGATES = [
     ("sum(m)", Decimal("3.75"), "decimal128(38, 2)"),
     ("sum(b) / count(*)", 2, "int64"),
     ("sum(DISTINCT b)", 2, "int64"),
+    ("sum(DISTINCT x)", 1.5, "double"),
     ("sum(i) FILTER (WHERE i > 0)", 7, "int64"),
     ("sum(x) FILTER (WHERE x > 0)", 4.0, "double"),
     ("avg(i)", 0.0, "double"),
@@ -185,10 +190,9 @@ def test_a_running_sum_stays_a_bigint(engine: Lakehouse) -> None:
 
 def test_the_sum_of_doubles_does_not_depend_on_the_order_of_rows(engine: Lakehouse) -> None:
     values = [0.1, 1e16, -1e16, 0.3, 7.7e-9] * 50
+    sql = "SELECT sum(v) + sum(DISTINCT v) + avg(v) + stddev(v) AS s FROM r"
     sums = {
-        run_sql(engine, "SELECT sum(v) AS s, avg(v) AS a FROM r", relations={"r": pa.table({"v": v})})
-        .table["s"][0]
-        .as_py()
+        run_sql(engine, sql, relations={"r": pa.table({"v": v})}).table["s"][0].as_py()
         for v in (values, values[::-1], sorted(values), sorted(values, key=abs))
     }
     assert len(sums) == 1
@@ -206,11 +210,37 @@ def test_division_by_zero_is_an_error(engine: Lakehouse, expression: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "expression", ["CAST(x AS varchar)", "CAST(at AS varchar)", "CAST(at AS timestamp(3))"]
+    "expression",
+    [
+        "CAST(x AS varchar)",
+        "CAST(at AS varchar)",
+        "CAST(at AS timestamp(3))",
+        "CAST(s AS varchar(1))",
+        "d - d",
+        "at AT TIME ZONE 'Europe/Stockholm'",
+        "EXTRACT(EPOCH FROM at)",
+        "i & 1",
+        "s GLOB 'a'",
+    ],
 )
 def test_what_engines_write_differently_is_refused(engine: Lakehouse, expression: str) -> None:
     with pytest.raises(InvalidSql):
         run_sql(engine, f"SELECT {expression} FROM t")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT i FROM t ORDER BY i FETCH FIRST 1 ROWS WITH TIES", "SELECT DISTINCT ON (i) i FROM t"],
+)
+def test_what_would_silently_mean_something_else_is_refused(engine: Lakehouse, sql: str) -> None:
+    with pytest.raises(InvalidSql):
+        run_sql(engine, sql)
+
+
+def test_fetch_first_is_a_limit(engine: Lakehouse) -> None:
+    assert run_sql(engine, "SELECT i FROM t ORDER BY i FETCH FIRST 1 ROWS ONLY").table["i"].to_pylist() == [
+        -7
+    ]
 
 
 def test_nulls_are_last_in_either_order(engine: Lakehouse) -> None:
