@@ -7,15 +7,14 @@ from asgard_pipelines.cli.console import AsJson, answer, console
 
 def apply(as_json: AsJson = False) -> None:
     """Compile the declarations, apply them to Feast, and reload Dagster if it runs."""
+    from asgard_pipelines.cli.declared import apply_declarations, read_declarations
     from asgard_pipelines.cli.running import reload_location, running
     from asgard_pipelines.errors import BackendUnavailable
-    from asgard_pipelines.features import apply as apply_features
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    declarations = load(settings)
-    changes = apply_features(settings)
+    declarations = read_declarations(settings)
+    changes = apply_declarations(settings, declarations)
     house = running(settings)
     if house and (problem := reload_location(house.dagster)):
         raise BackendUnavailable(f"Dagster could not load the definitions: {problem}")

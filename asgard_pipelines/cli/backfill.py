@@ -17,13 +17,13 @@ def backfill(
     as_json: AsJson = False,
 ) -> int:
     """Build a range of partitions of an asset again, as a backfill that the UI shows."""
+    from asgard_pipelines.cli.declared import read_declarations
     from asgard_pipelines.cli.supervisor import daemon
     from asgard_pipelines.graph import launch_backfill, prepare_instance
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    declarations = load(settings)
+    declarations = read_declarations(settings)
     prepare_instance(settings)
     bar = Progress(
         TextColumn(f"{asset} {first} to {last}"),

@@ -10,15 +10,17 @@ def build(as_json: AsJson = False) -> int:
 
     The running sensor does the same by itself; this is for when nothing runs.
     """
+    from asgard_pipelines.cli.declared import apply_if_changed, read_declarations
     from asgard_pipelines.cli.progress import RunProgress
     from asgard_pipelines.cli.runs import tell_failures
     from asgard_pipelines.graph import reconcile
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
+    declarations = read_declarations(settings)
+    apply_if_changed(settings, declarations)
     with RunProgress() as progress:
-        outcomes = reconcile(settings, load(settings), on_event=progress.heard)
+        outcomes = reconcile(settings, declarations, on_event=progress.heard)
     succeeded = all(outcome.succeeded for outcome in outcomes)
     if as_json:
         answer({"succeeded": succeeded, "runs": outcomes})

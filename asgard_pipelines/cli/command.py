@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,7 +102,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     if not sys.warnoptions:  # libraries' warnings to one another mean nothing to a person
-        warnings.simplefilter("ignore")
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").propagate = False
+        logging.getLogger("py.warnings").addHandler(logging.NullHandler())
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

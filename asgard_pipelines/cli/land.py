@@ -19,14 +19,14 @@ def land(
 
     The first landing creates the table. A file that has landed already does nothing, whatever it is called.
     """
+    from asgard_pipelines.cli.declared import read_declarations
     from asgard_pipelines.cli.landing import column_types, content_key, external_table, land_rows, read_rows
     from asgard_pipelines.lakehouse import Lakehouse
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
     lakehouse = Lakehouse(settings)
-    declared = external_table(load(settings), table)
+    declared = external_table(read_declarations(settings), table)
     rows = read_rows(file, column_types(lakehouse, declared))
     commit = land_rows(
         lakehouse, declared, rows, key=content_key(file), properties={"asgard.file": file.name}

@@ -19,12 +19,12 @@ VERDICT_STYLES = {
 
 def plan(as_json: AsJson = False) -> None:
     """Check the declarations, and show what is due with the reason. Nothing is changed."""
-    from asgard_pipelines.graph import plan as due
-    from asgard_pipelines.project import load
+    from asgard_pipelines.cli.declared import read_declarations
+    from asgard_pipelines.graph import due
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    decisions = due(settings, load(settings))
+    decisions = due(settings, read_declarations(settings))
     if as_json:
         answer({"decisions": decisions})
         return

@@ -14,11 +14,11 @@ def predict(
     as_json: AsJson = False,
 ) -> int:
     """Score a prediction table's rows with its model and publish them."""
+    from asgard_pipelines.cli.declared import read_declarations
     from asgard_pipelines.cli.runs import run_and_tell
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    declarations = load(settings)
+    declarations = read_declarations(settings)
     declarations.prediction(name)
     return run_and_tell(settings, declarations, [f"predictions/{name}"], as_json)

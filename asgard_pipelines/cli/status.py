@@ -26,11 +26,11 @@ _KINDS = ("external", "built", "training_set", "prediction", "other")
 
 def status(as_json: AsJson = False) -> None:
     """Show tables, models, predictions, checks and the last decisions."""
-    from asgard_pipelines.project import load
+    from asgard_pipelines.cli.declared import read_declarations
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    state = house_state(settings, load(settings))
+    state = house_state(settings, read_declarations(settings))
     if as_json:
         answer(state)
     else:
@@ -102,8 +102,8 @@ def _models(versions: list[dict[str, Any]]) -> RenderableType | None:
             + "[/]"
         )
         table = grid(["candidate", "version", *metrics, "alias"], rows, right=metrics)
-        blocks.append(Padding(table, (0, 0, 1, 2)))
-    return Group(*blocks)
+        blocks += [Padding(table, (0, 0, 0, 2)), ""]
+    return Group(*blocks[:-1])
 
 
 def _figure(value: float | None) -> str | None:
@@ -131,7 +131,7 @@ def _predictions(predictions: list[dict[str, Any]]) -> RenderableType | None:
             prediction["model"],
             prediction["model_version"] or "not yet",
             prediction["rows"],
-            _day(max(prediction["last_times"])) if prediction["last_times"] else None,
+            _day(max(prediction["last_times"])) if prediction["last_times"] else "all rows",
         )
         for prediction in predictions
     ]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.backfills import BackfillOutcome, daemon_heartbeat, launch_backfill
     from asgard_pipelines.graph.check_history import CheckResult, check_results
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
-    from asgard_pipelines.graph.keeping_up import plan
+    from asgard_pipelines.graph.keeping_up import due
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
 
 _HOMES = {
@@ -20,7 +20,7 @@ _HOMES = {
     "check_results": "check_history",
     "open_instance": "instance",
     "prepare_instance": "instance",
-    "plan": "keeping_up",
+    "due": "keeping_up",
     "RunEvent": "runs",
     "RunOutcome": "runs",
     "reconcile": "runs",
@@ -35,9 +35,9 @@ __all__ = [
     "check_results",
     "daemon_heartbeat",
     "definitions",
+    "due",
     "launch_backfill",
     "open_instance",
-    "plan",
     "prepare_instance",
     "reconcile",
     "run_assets",

@@ -13,7 +13,8 @@ import dagster as dg
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.observation import Observed, observe
-from asgard_pipelines.graph.reconciliation import Ground, Plan, reconciliation
+from asgard_pipelines.graph.plan import Ground, Plan
+from asgard_pipelines.graph.reconciliation import reconciliation
 from asgard_pipelines.graph.run_history import (
     MODELS_TAG,
     PLAN_TAG,
@@ -59,7 +60,7 @@ def next_step(
     return Step(observed, plan, request, _summary(plan))
 
 
-def plan(settings: Settings, declarations: Declarations) -> list[Decision]:
+def due(settings: Settings, declarations: Declarations) -> list[Decision]:
     """What would be decided now, with the reasons; nothing is recorded and no run is asked for."""
     from asgard_pipelines.lakehouse import Lakehouse
 
@@ -126,4 +127,3 @@ def _why_nothing(plan: Plan, observed: Observed) -> str:
     reasons = [f"{d.subject}: {d.reason}" for d in plan.decisions if d.verdict in ("wait", "skip")]
     reasons += [f"{table} has not been written yet" for table in observed.missing]
     return "Nothing is due. " + "; ".join(reasons)
-

@@ -61,14 +61,14 @@ def demo(
 @app.command()
 def land(as_json: AsJson = False) -> int:
     """Land the next month of purchases, as whoever writes the table would."""
+    from asgard_pipelines.cli.declared import read_declarations
     from asgard_pipelines.cli.demo.landings import land_next_month
     from asgard_pipelines.cli.running import running
     from asgard_pipelines.lakehouse import Lakehouse
-    from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    landed, left = land_next_month(Lakehouse(settings), load(settings))
+    landed, left = land_next_month(Lakehouse(settings), read_declarations(settings))
     if as_json:
         answer({"landed": landed._asdict() if landed else None, "left": left})
         return 0
@@ -90,17 +90,18 @@ def land(as_json: AsJson = False) -> int:
 
 def _build(settings: Settings, as_json: bool) -> int:
     """Lands, applies and runs what is due; prints what there is then. 0 if no run failed."""
+    from asgard_pipelines.cli.declared import apply_if_changed, read_declarations
     from asgard_pipelines.cli.house_state import house_state
     from asgard_pipelines.cli.progress import RunProgress
     from asgard_pipelines.cli.runs import tell_failures
     from asgard_pipelines.cli.status import show
     from asgard_pipelines.graph import prepare_instance, reconcile
-    from asgard_pipelines.project import load
 
     prepare_instance(settings)
     with _phase("Compiling what feature_repo declares, and applying it to Feast"):
-        declarations = load(settings)
-        _apply(settings)
+        declarations = read_declarations(settings)
+        for change in apply_if_changed(settings, declarations):
+            diagnostics().print(f"  {change}", style="dim", markup=False)
     with _phase("Landing the months up to 1998-03, each as a snapshot"):
         _land(settings, declarations)
     with _phase("Building, training and predicting what is due"), RunProgress() as progress:
@@ -116,13 +117,6 @@ def _build(settings: Settings, as_json: bool) -> int:
         show(state, console())
         _where_to_look()
     return 0 if all(outcome.succeeded for outcome in outcomes) else 1
-
-
-def _apply(settings: Settings) -> None:
-    from asgard_pipelines.features import apply
-
-    for change in apply(settings):
-        diagnostics().print(f"  {change}", style="dim", markup=False)
 
 
 def _land(settings: Settings, declarations: Declarations) -> None:
