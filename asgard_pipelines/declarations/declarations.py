@@ -31,6 +31,11 @@ class Declarations(Record):
     def gold_by_table(self) -> dict[str, GoldTable]:
         return {table.table: table for table in self.gold}
 
+    @property
+    def all_views(self) -> list[FeatureView | OnDemandView]:
+        """The stored views, then the on-demand ones."""
+        return [*self.views, *self.on_demand_views]
+
     def view(self, name: str) -> FeatureView:
         """Raises FeatureViewNotFound."""
         for view in self.views:

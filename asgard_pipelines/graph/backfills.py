@@ -75,7 +75,9 @@ def launch_backfill(
             run_config=None,
         )
         instance.add_backfill(backfill)
-        status = _follow(instance, backfill.backfill_id, len(names), on_progress, daemon_is_alive, poll_seconds)
+        status = _follow(
+            instance, backfill.backfill_id, len(names), on_progress, daemon_is_alive, poll_seconds
+        )
         runs = instance.get_runs(RunsFilter.for_backfill(backfill.backfill_id))
         return BackfillOutcome(
             backfill_id=backfill.backfill_id,
@@ -115,7 +117,9 @@ def _between(
         if name not in known:
             span = f"They run from {known[0]} to {known[-1]}." if known else "It has none yet."
             raise Invalid(
-                f"'{name}' is no partition of '{key.to_user_string()}'. {span}", partition=name, available=known
+                f"'{name}' is no partition of '{key.to_user_string()}'. {span}",
+                partition=name,
+                available=known,
             )
     if first > last:
         raise Invalid(f"--from {first} is after --to {last}.", first=first, last=last)

@@ -1,7 +1,6 @@
 """Feature views in the graph: `features/<view>` pins its table, `online/<view>` serves it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 
@@ -23,14 +22,6 @@ def online_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
     return [_online(view) for view in declarations.views if view.online]
 
 
-def _common(declared: FeatureView | OnDemandView) -> dict[str, Any]:
-    return {
-        "owners": [declared.owner] if declared.owner else None,
-        "tags": declared.tags,
-        "code_version": fingerprint(declared),
-    }
-
-
 def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefinition:
     @dg.asset(
         key=feature_key(view),
@@ -38,7 +29,9 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
         group_name="features",
         kinds={"feast", "iceberg"},
         deps=[keys[view.table]] if view.table in keys else [],
-        **_common(view),
+        owners=[view.owner] if view.owner else None,
+        tags=view.tags,
+        code_version=fingerprint(view),
     )
     def pin_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = house.run(context.run.run_id)
@@ -67,9 +60,13 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         group_name="features",
         kinds={"feast", "python"},
         deps=[feature_key(source) for source in sources],
-        **_common(view),
+        owners=[view.owner] if view.owner else None,
+        tags=view.tags,
+        code_version=fingerprint(view),
     )
-    def pin_sources(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def pin_sources(
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = house.run(context.run.run_id)
         pins = run.pins(sorted({source.table for source in sources}))
         return dg.MaterializeResult(
@@ -91,9 +88,13 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
         kinds={"feast", "sqlite"},
         deps=[feature_key(view)],
         pool=f"online_{view.name}",
-        **_common(view),
+        owners=[view.owner] if view.owner else None,
+        tags=view.tags,
+        code_version=fingerprint(view),
     )
-    def materialize_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def materialize_view(
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.features import materialize_online
 
         run = house.run(context.run.run_id)

@@ -1,6 +1,7 @@
 """Gold tables in the graph: the external ones are watched, the declared ones are built."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import dagster as dg
 
@@ -62,7 +63,9 @@ def _built_table(
         pool=f"gold_{table.name}",
         check_specs=check_specs(table),
     )
-    def build_table(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def build_table(
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.lakehouse import build
         from asgard_pipelines.lakehouse import column_lineage as lineage_of
 
@@ -97,13 +100,11 @@ def _built_table(
 
 def watermarks(
     run: PinnedRun, declarations: Declarations, roots: tuple[str, ...]
-) -> dict[str, object]:
+) -> dict[str, datetime | None]:
     """The watermark of each external table, at the snapshot that the run has pinned."""
     from asgard_pipelines.lakehouse import watermark
 
-    return {
-        root: watermark(run.lakehouse, declarations.gold_by_table[root], run.pin(root)) for root in roots
-    }
+    return {root: watermark(run.lakehouse, declarations.gold_by_table[root], run.pin(root)) for root in roots}
 
 
 def _dependency(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from asgard_pipelines.declarations import Declarations, FeatureView, GoldTable, Model, OnDemandView, Prediction
+from asgard_pipelines.declarations import (
+    Declarations,
+    FeatureView,
+    GoldTable,
+    Model,
+    OnDemandView,
+    Prediction,
+)
 
 
 def gold_key(table: GoldTable) -> dg.AssetKey:

@@ -32,7 +32,7 @@ def version_of(pin: Pin) -> dg.DataVersion:
     return dg.DataVersion(str(pin.snapshot_id))
 
 
-def read_from(pins: Mapping[str, int | None] | Mapping[str, int]) -> dg.MetadataValue:  # type: ignore[type-arg]
+def read_from(pins: Mapping[str, int | None] | Mapping[str, int]) -> dg.MetadataValue:
     """The snapshots that were read, as a table."""
     return dg.TableMetadataValue(
         records=[dg.TableRecord({"table": t, "snapshot": str(s)}) for t, s in sorted(pins.items())],
@@ -40,7 +40,7 @@ def read_from(pins: Mapping[str, int | None] | Mapping[str, int]) -> dg.Metadata
     )
 
 
-def figures(values: Mapping[str, float], name: str, value: str) -> dg.MetadataValue:  # type: ignore[type-arg]
+def figures(values: Mapping[str, float], name: str, value: str) -> dg.MetadataValue:
     """Named numbers as a table, in the given order."""
     return dg.TableMetadataValue(
         records=[dg.TableRecord({name: key, value: round(float(v), 5)}) for key, v in values.items()],
@@ -48,7 +48,7 @@ def figures(values: Mapping[str, float], name: str, value: str) -> dg.MetadataVa
     )
 
 
-def picture(png: bytes, title: str) -> dg.MetadataValue:  # type: ignore[type-arg]
+def picture(png: bytes, title: str) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 

@@ -31,9 +31,8 @@ def model_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
 def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.AssetsDefinition:
     model = resolved.model
     keys = table_keys(declarations)
-    views = [view for view in declarations.views if view.name in resolved.views]
-    on_demand = [view for view in declarations.on_demand_views if view.name in resolved.on_demand_views]
-    deps = [feature_key(view) for view in [*views, *on_demand]]
+    named = {*resolved.views, *resolved.on_demand_views}
+    deps = [feature_key(view) for view in declarations.all_views if view.name in named]
     if resolved.source in keys:
         deps.append(keys[resolved.source])
 
@@ -53,7 +52,9 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
     )
     def assemble(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
-    ) -> Iterator[dg.MaterializeResult[TrainingSet]]:  # Dagster takes a value and checks from a generator only
+    ) -> Iterator[
+        dg.MaterializeResult[TrainingSet]
+    ]:  # Dagster takes a value and checks from a generator only
         from asgard_pipelines.lakehouse import Pin
         from asgard_pipelines.training import build_training_set
 
@@ -180,7 +181,10 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
         pool=f"model_{model.name}",
     )
     def elect_version(
-        context: dg.AssetExecutionContext, house: dg.ResourceParam[House], training_set: TrainingSet, **versions: ModelVersion
+        context: dg.AssetExecutionContext,
+        house: dg.ResourceParam[House],
+        training_set: TrainingSet,
+        **versions: ModelVersion,
     ) -> dg.MaterializeResult[Election]:
         from asgard_pipelines.training import elect
 
@@ -205,9 +209,7 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
     return elect_version
 
 
-def _remember(
-    run: PinnedRun, resolved: ResolvedModel, training_set: TrainingSet, election: Election
-) -> None:
+def _remember(run: PinnedRun, resolved: ResolvedModel, training_set: TrainingSet, election: Election) -> None:
     name = resolved.model.name
     record_election(
         run.settings,

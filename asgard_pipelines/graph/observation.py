@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -135,11 +136,7 @@ def _reached(clock: Clock, keys: list[str], first: datetime | None, last: dateti
     if first is None or last is None or not keys:
         return keys
     low, high = partition_key(clock.cadence, first), partition_key(clock.cadence, last)
-    reached = [
-        after
-        for before, after in zip(keys, keys[1:], strict=False)
-        if low <= before <= high
-    ]
+    reached = [after for before, after in pairwise(keys) if low <= before <= high]
     if partition_instant(clock.cadence, keys[0]).replace(tzinfo=None) > first.replace(tzinfo=None):
         reached.insert(0, keys[0])
     return reached or keys[-1:]

@@ -27,20 +27,14 @@ def follows_champion(declarations: Declarations, prediction: Prediction) -> bool
 
 def _prediction(prediction: Prediction, declarations: Declarations) -> dg.AssetsDefinition:
     keys = table_keys(declarations)
-    views = [
-        view
-        for view in [*declarations.views, *declarations.on_demand_views]
-        if view.name in prediction.feature_views
-    ]
+    views = [view for view in declarations.all_views if view.name in prediction.feature_views]
     input_table = qualified(declarations, prediction.input_table)
     tables = sorted({input_table, *view_tables(declarations, prediction.feature_views)})
     elected = follows_champion(declarations, prediction)
     ins: dict[str, Any] = {}
     if elected:
         model = declarations.model(prediction.model_id).model
-        ins["election"] = dg.AssetIn(
-            model_key(model), input_manager_key="handoff", dagster_type=Election
-        )
+        ins["election"] = dg.AssetIn(model_key(model), input_manager_key="handoff", dagster_type=Election)
 
     @dg.asset(
         key=prediction_key(prediction),
@@ -56,11 +50,15 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
         pool=f"prediction_{prediction.name}",
         check_specs=[
             dg.AssetCheckSpec(
-                "coverage", asset=prediction_key(prediction), description="Features were found within their TTL."
+                "coverage",
+                asset=prediction_key(prediction),
+                description="Features were found within their TTL.",
             )
         ],
     )
-    def score(context: dg.AssetExecutionContext, house: dg.ResourceParam[House], **upstream: Election) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def score(
+        context: dg.AssetExecutionContext, house: dg.ResourceParam[House], **upstream: Election
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.predictions import publish
 
         run = house.run(context.run.run_id)

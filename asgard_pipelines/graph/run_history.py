@@ -70,13 +70,13 @@ def training_failures(
 
 def unsuccessful_tries(instance: dg.DagsterInstance, plan: str) -> int:
     """How many runs of this plan ended without success."""
-    ended = RunsFilter(
-        statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED], tags={PLAN_TAG: plan}
-    )
+    ended = RunsFilter(statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED], tags={PLAN_TAG: plan})
     return instance.get_runs_count(ended)
 
 
 def never_online(instance: dg.DagsterInstance, declarations: Declarations) -> list[str]:
     """Names of the online views that no run has materialized yet."""
     views = [view for view in declarations.views if view.online]
-    return [view.name for view in views if instance.get_latest_materialization_event(online_key(view)) is None]
+    return [
+        view.name for view in views if instance.get_latest_materialization_event(online_key(view)) is None
+    ]

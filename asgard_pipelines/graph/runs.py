@@ -170,4 +170,3 @@ def _cause(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error else "failed"
-

@@ -15,7 +15,11 @@ def schedules(declarations: Declarations) -> list[dg.ScheduleDefinition]:
     online = [view for view in declarations.views if view.online]
     if online:
         keys = [key for view in online for key in (feature_key(view), online_key(view))]
-        found.append(_schedule("materialize_online", "0 */6 * * *", keys, "The online store, from the current snapshots."))
+        found.append(
+            _schedule(
+                "materialize_online", "0 */6 * * *", keys, "The online store, from the current snapshots."
+            )
+        )
     if declarations.predictions:
         keys = [prediction_key(prediction) for prediction in declarations.predictions]
         found.append(
@@ -28,7 +32,9 @@ def _schedule(name: str, cron: str, keys: list[dg.AssetKey], description: str) -
     return dg.ScheduleDefinition(
         name=name,
         cron_schedule=cron,
-        job=dg.define_asset_job(f"{name}_job", selection=dg.AssetSelection.assets(*keys), description=description),
+        job=dg.define_asset_job(
+            f"{name}_job", selection=dg.AssetSelection.assets(*keys), description=description
+        ),
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=description,

@@ -82,7 +82,9 @@ def label_distribution(key: dg.AssetKey, counts: Mapping[Any, int]) -> dg.AssetC
         metadata={
             "asgard/labels": dg.TableMetadataValue(
                 records=[
-                    dg.TableRecord({"label": value, "share": round(share, 5), "rows": int(share * total + 0.5)})
+                    dg.TableRecord(
+                        {"label": value, "share": round(share, 5), "rows": int(share * total + 0.5)}
+                    )
                     for value, share in shown
                 ],
                 schema=dg.TableSchema(
@@ -143,7 +145,11 @@ def _coverage(lakehouse: "Lakehouse", table: GoldTable, pin: "Pin") -> dg.AssetC
     wanted: dict[str, exp.Expression] = {"rows": exp.Count(this=exp.Star())}
     if table.timestamp:
         time = exp.column(table.timestamp, quoted=True)
-        wanted |= {"earliest": exp.Min(this=time), "latest": exp.Max(this=time), "timed": exp.Count(this=time)}
+        wanted |= {
+            "earliest": exp.Min(this=time),
+            "latest": exp.Max(this=time),
+            "timed": exp.Count(this=time),
+        }
     for column in table.entity:
         entity = exp.column(column, quoted=True)
         distinct = exp.Count(this=exp.Distinct(expressions=[entity.copy()]))
@@ -189,5 +195,8 @@ def _labels(lakehouse: "Lakehouse", label: str, pin: "Pin") -> dict[Any, int]:
 
 def _unknown(table: GoldTable, name: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        asset_key=gold_key(table), check_name=name, passed=False, description="not judged: the contract is broken"
+        asset_key=gold_key(table),
+        check_name=name,
+        passed=False,
+        description="not judged: the contract is broken",
     )

@@ -117,7 +117,7 @@ def supplied(
     Raises:
         Invalid: an input that none of the views has.
     """
-    views = {view.name: view for view in [*declarations.views, *declarations.on_demand_views]}
+    views = {view.name: view for view in declarations.all_views}
     found: list[FeatureRef] = []
     for name, dtype in inputs.items():
         view = next(

@@ -97,7 +97,7 @@ def test_a_landing_retrains_once_though_the_daemon_is_killed_during_the_run(shop
 
 def test_a_run_whose_worker_is_killed_is_declared_failed_and_tried_again(shop: Any) -> None:
     assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
-    with served(shop) as house:
+    with served(shop):
         shop.land("2024-10")
         until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
         worker = next(r for r in runs(shop) if r.status == DagsterRunStatus.STARTED)
@@ -108,7 +108,9 @@ def test_a_run_whose_worker_is_killed_is_declared_failed_and_tried_again(shop: A
     assert statuses == ["FAILURE", "SUCCESS"]
     election = last_election(shop.settings, "returning")
     assert election is not None
-    scored = [row for row in shop.rows("gold.return_predictions") if str(row["created_at"]).startswith("2024-11")]
+    scored = [
+        row for row in shop.rows("gold.return_predictions") if str(row["created_at"]).startswith("2024-11")
+    ]
     assert {row["model_version"] for row in scored} == {election.version}
 
 

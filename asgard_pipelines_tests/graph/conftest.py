@@ -71,8 +71,8 @@ def sales(month: str) -> pa.Table:
 
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What every shop starts from: its declarations compiled and applied, MLflow's empty tables made. All take
-    seconds, and none is what these tests are about."""
+    """What every shop starts from: declarations compiled and applied, MLflow's empty tables made.
+    All take seconds, and none is what these tests are about."""
     from asgard_pipelines.features import apply
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.project import load

@@ -55,7 +55,9 @@ def test_a_landing_retrains_once_and_predicts_the_new_month_with_the_version_ele
     predictions = shop.rows("gold.return_predictions")
     months = sorted({str(row["created_at"])[:7] for row in predictions})
     assert months == ["2024-10", "2024-11"]
-    assert {r["model_version"] for r in predictions if str(r["created_at"])[:7] == "2024-11"} == {election.version}
+    assert {r["model_version"] for r in predictions if str(r["created_at"])[:7] == "2024-11"} == {
+        election.version
+    }
 
 
 def test_two_landings_cause_one_run(shop: Any) -> None:
@@ -95,7 +97,7 @@ def test_a_failed_retraining_is_tried_again(shop: Any, monkeypatch: pytest.Monke
     assert decided == []
     newest = next(d for d in last_decisions(shop.settings) if d.subject == "models/returning")
     assert newest.verdict == "wait"
-    monkeypatch.setattr("asgard_pipelines.graph.reconciliation.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("asgard_pipelines.graph.due_models.FIRST_PAUSE_SECONDS", 0)
     (again,) = keep_up(shop)
     assert again.succeeded
     assert len(versions(shop)) == 4
