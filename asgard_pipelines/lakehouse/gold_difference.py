@@ -39,7 +39,7 @@ def places(rows: pa.Table, column: str | None, partitions: Sequence[Partition]) 
     found = np.searchsorted(starts, times, side="right") - 1
     if not partitions:
         return np.full(rows.num_rows, -1, dtype=np.int64)
-    inside = ~np.isnat(times) & (found >= 0) & (times < ends[np.maximum(found, 0)])
+    inside = (found >= 0) & (times < ends[np.maximum(found, 0)])  # a missing time compares as false
     return np.where(inside, found, -1)
 
 

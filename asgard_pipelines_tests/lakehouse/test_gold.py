@@ -383,6 +383,11 @@ def test_what_was_never_built_is_stale(house: House) -> None:
     assert house.stale(_table()) == ["2020-02", "2020-04"]
 
 
+def test_a_gap_between_built_partitions_is_stale(house: House) -> None:
+    house.build(_table(), ["2020-02", "2020-04"])
+    assert house.stale(_table()) == ["2020-03"]
+
+
 def test_nothing_is_to_build_before_there_is_a_watermark(house: House) -> None:
     assert stale(house.lakehouse, _table(), sources=house.sources, time_columns={}, watermark=None) == []
 
