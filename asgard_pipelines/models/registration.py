@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -40,6 +41,8 @@ class Registration:
     """Name without suffix -> PNG."""
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    started: datetime | None = None
+    """When the training began."""
 
     def version_tags(self, version: str) -> dict[str, str]:
         """The tags of MLflow's version, which make it an Asgard version."""

@@ -17,6 +17,8 @@ from asgard_pipelines.models.version import KEY_TAG, VERSION_TAG
 
 MODEL_FOLDER = "model"
 PICTURE_FOLDER = "pictures"
+_MODEL_DEVELOPMENT = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow's pages open on traces, of which there are none."""
 _MLFLOW_TYPES = {
     "numeric": DataType.double,
     "bool": DataType.boolean,
@@ -29,7 +31,8 @@ def experiment(client: MlflowClient, model: str, artefact_root: str) -> str:
     """The id of the model's experiment, made if missing, restored if somebody deleted it."""
     found = client.get_experiment_by_name(model)
     if found is None:
-        return str(client.create_experiment(model, artifact_location=f"{artefact_root}/{model}"))
+        location = f"{artefact_root}/{model}"
+        return str(client.create_experiment(model, artifact_location=location, tags=_MODEL_DEVELOPMENT))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -51,9 +54,11 @@ def runs(client: MlflowClient, model: str) -> list[Run]:
 def start(client: MlflowClient, experiment_id: str, registration: Registration, version: str) -> Run:
     return client.create_run(
         experiment_id,
+        start_time=None if registration.started is None else int(registration.started.timestamp() * 1000),
         run_name=f"{registration.candidate} {version}",
         tags={
             **registration.version_tags(version),
+            "mlflow.source.name": "asgard",
             **({"mlflow.note.content": registration.description} if registration.description else {}),
         },
     )

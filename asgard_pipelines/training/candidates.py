@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,7 @@ def train_candidate(
         importances = json.loads(registry.artefact(known)[_IMPORTANCES])
         return Trained(known, importances, registry.pictures(known))
 
+    started = datetime.now(UTC)
     rows = {part: training_rows(lakehouse, resolved, training_set, part) for part in ("train", "test")}
     signature = signature_of(resolved, chosen, candidate, rows["train"])
     targets = {part: target_of(signature, table) for part, table in rows.items()}
@@ -94,6 +96,7 @@ def train_candidate(
             pictures=drawn,
             tags={"estimator": chosen.algorithm.name, **_training_end(training_set)},
             description=resolved.model.description,
+            started=started,
         )
     )
     return Trained(version, importances, drawn)
