@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asgard_pipelines_tests.graph.conftest import open_shop, shop
+from asgard_pipelines_tests.graph.conftest import founded, shop
 
-__all__ = ["open_shop", "shop"]
+__all__ = ["founded", "shop"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -85,7 +85,7 @@ def kill(house: psutil.Process, name: str) -> None:
 def test_a_landing_retrains_once_though_the_daemon_is_killed_during_the_run(shop: Any) -> None:
     assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
     with served(shop) as house:
-        shop.land("2024-10")
+        shop.land()
         until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
         kill(house, "dagster-daemon")
         current = shop.lakehouse.pin("gold.sales").snapshot_id
@@ -98,7 +98,7 @@ def test_a_landing_retrains_once_though_the_daemon_is_killed_during_the_run(shop
 def test_a_run_whose_worker_is_killed_is_declared_failed_and_tried_again(shop: Any) -> None:
     assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
     with served(shop):
-        shop.land("2024-10")
+        shop.land()
         until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
         worker = next(r for r in runs(shop) if r.status == DagsterRunStatus.STARTED)
         kill_worker(shop, worker.run_id)
@@ -129,10 +129,10 @@ def kill_worker(shop: Any, run_id: str) -> None:
 def test_landings_during_a_run_are_decided_after_it_by_one_run(shop: Any) -> None:
     assert all(outcome.succeeded for outcome in reconcile(shop.settings, shop.declarations))
     with served(shop):
-        shop.land("2024-10")
+        shop.land()
         until(lambda: any(r.status == DagsterRunStatus.STARTED for r in runs(shop)), 90)
-        shop.land("2024-11")
-        shop.land("2024-12")
+        shop.land()
+        shop.land()
         current = shop.lakehouse.pin("gold.sales").snapshot_id
         until(lambda: roots(shop)["gold.sales"] == current, 200)
         time.sleep(30)

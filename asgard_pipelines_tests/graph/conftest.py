@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,13 +26,18 @@ class Shop:
         from asgard_pipelines.project import load
 
         self.settings = settings
+        self.month = datetime(2023, 12, 1)
+        """The newest month that has landed."""
         self.lakehouse = Lakehouse(settings)
         self.declarations: Declarations = load(settings)
         prepare_instance(settings)
 
-    def land(self, month: str) -> None:
-        """The sales of one month, as one snapshot."""
+    def land(self) -> str:
+        """The sales of the next month, as one snapshot; the month."""
+        self.month = (self.month + timedelta(days=31)).replace(day=1)
+        month = f"{self.month:%Y-%m}"
         self.lakehouse.append("gold.sales", sales(month), key=f"sales {month}")
+        return month
 
     def restate(self, month: str) -> None:
         """One customer's sales of an old month get another amount, in one commit."""
@@ -41,12 +46,12 @@ class Shop:
         rows = self.lakehouse.read_table(self.lakehouse.pin("gold.sales"), where=span)
         doubled = pa.array([amount * 3 for amount in rows["amount"].to_pylist()], pa.float64())
         rows = rows.set_column(rows.schema.get_field_index("amount"), "amount", doubled)
-        self.lakehouse.overwrite("gold.sales", rows, where=span, key=f"restate {month}")
+        self.lakehouse.overwrite("gold.sales", rows, where=span, key=f"restate {month} after {self.month}")
 
     def compact(self) -> None:
         """The same rows in one file."""
         rows = self.lakehouse.read_table(self.lakehouse.pin("gold.sales"))
-        self.lakehouse.overwrite("gold.sales", rows.sort_by("sold_at"), key="compaction")
+        self.lakehouse.overwrite("gold.sales", rows.sort_by("sold_at"), key=f"compaction after {self.month}")
 
     def rows(self, table: str) -> list[dict[str, object]]:
         found: list[dict[str, object]] = self.lakehouse.read_table(self.lakehouse.pin(table)).to_pylist()
@@ -89,22 +94,17 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def open_shop(founded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Shop]:
-    def opened() -> Shop:
-        shutil.copytree(founded / "home", tmp_path / "home")
-        monkeypatch.setenv("ASGARD_REPO", str(founded / "shop"))
-        monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "home"))
-        monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
-        return Shop(Settings.read())
-
-    return opened
-
-
-@pytest.fixture
-def shop(open_shop: Callable[[], Shop]) -> Shop:
-    """A shop with sales from 2024-01 to 2024-09."""
-    opened = open_shop()
-    for month in range(1, 10):
-        opened.land(f"2024-{month:02}")
-    return opened
+@pytest.fixture(scope="module")
+def shop(founded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop with sales from 2024-01 to 2024-09, which the tests of a module share: each lands what
+    it needs on top."""
+    home = tmp_path_factory.mktemp("shop") / "home"
+    shutil.copytree(founded / "home", home)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ASGARD_REPO", str(founded / "shop"))
+        environment.setenv("ASGARD_HOME", str(home))
+        environment.setenv("DAGSTER_HOME", str(home / "dagster"))
+        opened = Shop(Settings.read())
+        for _ in range(9):
+            opened.land()
+        yield opened
