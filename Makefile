@@ -61,7 +61,7 @@ $(UV):
 
 .venv/.locked: requirements.lock | $(UV)
 	@echo "Installing what requirements.lock names"
-	@$(UV) pip sync --require-hashes requirements.lock --python $(BIN)/python
+	@$(UV) pip sync --compile-bytecode --require-hashes requirements.lock --python $(BIN)/python
 	@rm -f .venv/.dev; touch $@
 
 .venv/.ready: .venv/.locked pyproject.toml
