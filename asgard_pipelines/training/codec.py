@@ -2,6 +2,7 @@
 
 skops by itself trusts every scikit-learn estimator and every NumPy and SciPy function, and reads no
 list but the one it is given. What is loaded here holds only the types and loaders named below.
+Importing skops walks all of scikit-learn, so it is done where something is kept or read.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ import io
 import json
 from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
-
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from asgard_pipelines.errors import Untrusted
 
@@ -102,6 +100,8 @@ def dump_skops(fitted: Any) -> bytes:
 
     skops numbers parts by their addresses in memory: they are numbered again, as they are met.
     """
+    import skops.io
+
     numbers: dict[str, int] = {}
     result = io.BytesIO()
     # Compressed from the start: a forest's arrays are many times the size of its file.
@@ -148,6 +148,9 @@ def load_skops(data: bytes, name: str) -> Any:
     Raises:
         Untrusted: it holds a type or a loader that is not on our list, or is no skops file.
     """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         with ZipFile(io.BytesIO(data)) as source:
             foreign = _foreign(json.loads(source.read(_SCHEMA)))

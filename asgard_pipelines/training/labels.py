@@ -75,7 +75,7 @@ def positive_label(classes: list[Class], declared: Class | None, name: str) -> C
     natural = next((one for one in classes if one is True or (one == 1 and type(one) is int)), None)
     if declared is None:
         return classes[-1] if natural is None else natural
-    matching = next((one for one in classes if one == declared and type(one) is type(declared)), None)
+    matching = next((one for one in classes if one == declared), None)  # true is 1 here, as in SQL
     if matching is None:
         raise Invalid(
             f"`positive_label` {declared!r} is not a class of '{name}': those are {classes!r}.",

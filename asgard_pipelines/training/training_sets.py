@@ -183,5 +183,7 @@ def _read(source: Pin, joined: Joined) -> dict[str, int]:
 def _protect(lakehouse: Lakehouse, training_set: TrainingSet, key: str) -> None:
     """Tag every snapshot that the training set stands on, and its own, so that none expires."""
     own = {training_set.table: training_set.snapshot_id}
-    for table, snapshot_id in {**training_set.roots, **training_set.sources, **own}.items():
-        lakehouse.tag(Pin(table, snapshot_id), f"{training_set.model}.{key}")
+    for snapshots in (training_set.roots, training_set.sources, own):
+        for table, snapshot_id in snapshots.items():
+            # A root may move and leave the sources as they were: each of its snapshots has a tag.
+            lakehouse.tag(Pin(table, snapshot_id), f"{training_set.model}.{key}.{snapshot_id}")

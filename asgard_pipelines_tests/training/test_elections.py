@@ -43,9 +43,8 @@ class House:
 
     def training_set(self, resolved: ResolvedModel) -> TrainingSet:
         pins = self._pins()
-        return build_training_set(
-            self.settings, self.lakehouse, DECLARATIONS, resolved, pins, {"gold.accounts": 1}
-        )
+        roots = {table: pin.snapshot_id for table, pin in pins.items() if pin.snapshot_id}
+        return build_training_set(self.settings, self.lakehouse, DECLARATIONS, resolved, pins, roots)
 
     def train(self, resolved: ResolvedModel, *chosen: Candidate) -> list[ModelVersion]:
         training_set = self.training_set(resolved)
@@ -60,9 +59,7 @@ class House:
 
 
 @pytest.fixture
-def house(tracked: Settings, lakehouse: Lakehouse, pins: Pins, monkeypatch: pytest.MonkeyPatch) -> House:
-    # Without the tags of roots: these tests have no other table.
-    monkeypatch.setattr("asgard_pipelines.training.training_sets._protect", lambda *given: None)
+def house(tracked: Settings, lakehouse: Lakehouse, pins: Pins) -> House:
     return House(tracked, lakehouse, pins)
 
 
@@ -75,7 +72,7 @@ def test_a_trained_candidate_is_registered_with_all_that_made_it(house: House) -
         training_set.table,
         training_set.snapshot_id,
     )
-    assert (version.sources, version.roots) == (training_set.sources, {"gold.accounts": 1})
+    assert (version.sources, version.roots) == (training_set.sources, training_set.roots)
     assert version.content_hash == training_set.content_hash
     metrics = ["accuracy", "f1_score", "log_loss", "precision", "recall", "roc_auc"]
     assert sorted(version.metrics) == sorted(

@@ -55,7 +55,9 @@ def test_a_class_per_row_is_a_regression() -> None:
     [
         ([False, True], None, True),
         ([False, True], True, True),
+        ([False, True], 1, True),
         ([0, 1], None, 1),
+        ([0, 1], True, 1),
         ([1, 2], None, 1),
         ([2, 3], None, 3),
         (["lost", "won"], None, "won"),
@@ -71,7 +73,6 @@ def test_the_positive_class(classes: list[Any], declared: Any, positive: Any) ->
     [
         (["lost", "won"], "drawn", "not a class"),
         ([False, True], False, "is True"),
-        ([False, True], 1, "not a class"),
     ],
 )
 def test_a_positive_label_that_cannot_be_is_refused(classes: list[Any], declared: Any, message: str) -> None:

@@ -165,6 +165,17 @@ def test_every_snapshot_it_stands_on_is_tagged(
         assert snapshot in {ref.snapshot_id for name, ref in refs.items() if name != "main"}
 
 
+def test_a_root_that_moves_without_effect_is_recorded_and_tagged_too(
+    build: Build, lakehouse: Lakehouse
+) -> None:
+    lakehouse.append("gold.raw", pa.table({"x": [1]}), key="raw")
+    first = build(resolved_model(), roots={"gold.raw": lakehouse.pin("gold.raw").snapshot_id})
+    lakehouse.append("gold.raw", pa.table({"x": [2]}), key="more")
+    second = build(resolved_model(), roots={"gold.raw": lakehouse.pin("gold.raw").snapshot_id})
+    assert second.snapshot_id == first.snapshot_id
+    assert second.roots != first.roots
+
+
 def test_the_window_is_inclusive_and_a_missing_label_is_no_row(build: Build, lakehouse: Lakehouse) -> None:
     source = accounts()
     labels = [None if place % 2 else value for place, value in enumerate(source["value"].to_pylist())]
