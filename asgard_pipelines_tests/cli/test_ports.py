@@ -49,12 +49,19 @@ def test_the_demo_says_so_before_any_work(
     assert not settings.state_folder.exists()
 
 
-def test_the_suggested_port_is_free(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(taken))
-    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(free_port()))
-    with pytest.raises(Conflict) as refused:
-        require_free_ports(Settings.read())
-    assert is_free(int(refused.value.message.rsplit("=", 1)[1]))
+def test_the_suggested_port_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind((HOST, 0))
+        first.listen()
+        port = first.getsockname()[1]
+        if is_free(port + 1):
+            second.bind((HOST, port + 1))
+            second.listen()
+        monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(port))
+        monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(free_port()))
+        with pytest.raises(Conflict) as refused:
+            require_free_ports(Settings.read())
+        assert is_free(int(refused.value.message.rsplit("=", 1)[1]))
 
 
 def test_one_port_for_two_uis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,11 +84,18 @@ def test_one_signal_stops_all_and_leaves_no_orphan(
     assert not any(member.is_running() for member in family)
 
 
-def test_children_get_default_signals_though_ours_were_ignored(
-    supervised: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    assert supervised.poll() is None
-    assert (tmp_path / "told").read_text().endswith("False")
+def test_children_get_default_signals_though_ours_are_ignored(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = "import signal, sys; open(sys.argv[1], 'w').write(str(signal.getsignal(signal.SIGINT)))"
+    service = Service("child", [sys.executable, "-c", script, str(told)], lambda: told.exists())
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Supervisor([service], tmp_path, print) as supervisor:
+            supervisor.until_healthy()
+            _until(lambda: told.read_text() != "")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "default_int_handler" in told.read_text()
 
 
 def test_a_killed_supervisor_takes_its_children_along(supervised: subprocess.Popen[str]) -> None:
