@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -52,6 +53,14 @@ def _console(*, stderr: bool) -> Console:
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = _WIDTH_OF_A_FILE
     return out
+
+
+def command_name() -> str:
+    """How to call `asgard` from here: by its name where it is on the path, else by its place."""
+    beside = Path(sys.executable).parent / "asgard"
+    if shutil.which("asgard") or not beside.exists():
+        return "asgard"
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def answer(document: Any) -> None:

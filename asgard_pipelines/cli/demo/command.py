@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asgard_pipelines.cli.console import AsJson, answer, console, diagnostics
+from asgard_pipelines.cli.console import AsJson, answer, command_name, console, diagnostics
 
 if TYPE_CHECKING:
     from asgard_pipelines.declarations import Declarations
     from asgard_pipelines.settings import Settings
 
 _NEXT = {
-    "asgard demo land": "land the next month; the running sensor retrains and predicts",
-    'asgard sql "SELECT * FROM gold.churn_predictions"': "any SELECT, in Trino's dialect",
-    "asgard init my_project": "declare your own table, view, model and prediction",
-    "asgard --help": "everything else",
+    "demo land": "land the next month; the running sensor retrains and predicts",
+    'sql "SELECT * FROM gold.churn_predictions"': "any SELECT, in Trino's dialect",
+    "init my_project": "declare your own table, view, model and prediction",
+    "--help": "everything else",
 }
 
 app = typer.Typer(help="Build and run the demo on real data.", invoke_without_command=True)
@@ -152,6 +152,6 @@ def _become_up(as_json: bool) -> None:
 def _where_to_look() -> None:
     out = console()
     out.print("[bold cyan]Where to look next[/]")
-    for command, what in _NEXT.items():
-        out.print(f"  [bold]{command}[/]\n      [dim]{what}[/]")
+    for arguments, what in _NEXT.items():
+        out.print(f"  [bold]{command_name()} {arguments}[/]\n      [dim]{what}[/]")
     out.print()
