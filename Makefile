@@ -34,7 +34,7 @@ check: .venv/.dev ## Lint, formatting, types, and the order of the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 wheel: .venv/.ready ## Build the wheel into dist/
 	@$(UV) build --quiet --wheel --no-build-isolation --out-dir dist
