@@ -39,7 +39,7 @@ def running(settings: Settings) -> Running | None:
     try:
         written = Running.model_validate_json(Running.path(settings).read_text())
         alive = abs(psutil.Process(written.pid).create_time() - written.started) < 1
-    except (FileNotFoundError, ValidationError, psutil.NoSuchProcess):
+    except (FileNotFoundError, NotADirectoryError, ValidationError, psutil.NoSuchProcess):
         return None
     return written if alive else None
 

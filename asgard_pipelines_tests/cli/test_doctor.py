@@ -1,0 +1,71 @@
+"""`asgard doctor`: what is missing, with the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgard_pipelines.cli import examinations
+from asgard_pipelines.cli.ports import free_port
+
+AsgardJson = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No repo, and ports that nobody holds."""
+    monkeypatch.setenv("ASGARD_REPO", str(tmp_path / "no_repo"))
+    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(free_port()))
+    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(free_port()))
+
+
+def _states(document: Any) -> dict[str, str]:
+    return {finding["subject"]: finding["state"] for finding in document["findings"]}
+
+
+def test_what_is_missing_makes_the_code_one_and_names_its_cure(asgard_json: AsgardJson) -> None:
+    code, document = asgard_json("doctor")
+    assert (code, document["healthy"]) == (1, False)
+    [missing] = [finding for finding in document["findings"] if finding["state"] == "missing"]
+    assert missing["subject"] == "Declarations"
+    assert "asgard init" in missing["mend"]
+
+
+def test_a_library_that_differs_from_the_lock_is_named(
+    asgard_json: AsgardJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("rich==0.1 \\\n    --hash=sha256:00\nno-such-library==2.0\n")
+    monkeypatch.setattr(examinations, "_LOCK", lock)
+    _, document = asgard_json("doctor")
+    [libraries] = [finding for finding in document["findings"] if finding["subject"] == "Libraries"]
+    assert libraries["state"] == "missing"
+    assert "(locked 0.1)" in libraries["message"]
+    assert "no-such-library missing" in libraries["message"]
+    assert libraries["mend"] == "make setup"
+
+
+def test_without_a_lock_the_wheels_own_requirements_count(
+    asgard_json: AsgardJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examinations, "_LOCK", tmp_path / "absent.lock")
+    assert _states(asgard_json("doctor")[1])["Libraries"] == "ok"
+
+
+def test_a_home_that_cannot_be_written_is_told_and_nothing_raises(
+    asgard_json: AsgardJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "file" / "home"))
+    states = _states(asgard_json("doctor")[1])
+    assert (states["Home"], states["Catalog"]) == ("missing", "missing")
+
+
+def test_a_person_sees_one_line_per_finding_and_its_cure(asgard: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = asgard("doctor")
+    assert code == 1
+    assert "✗ Declarations" in out
+    assert "→ asgard init my_project" in out
