@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, GoldTable, partition_instant, partition_key
+from asgard_pipelines.errors import SnapshotNotFound
 from asgard_pipelines.graph.clocks import Clock, clock_watermark, clocks
 from asgard_pipelines.graph.keys import gold_key
 from asgard_pipelines.graph.metadata import table_metadata
@@ -102,20 +103,16 @@ def _told(
     """The events of a landing; none when Dagster knows this state of the rows already."""
     pin = found.pins[table.table]
     last = instance.get_latest_materialization_event(gold_key(table))
-    told = last.asset_materialization.tags if last and last.asset_materialization else {}
-    keys: list[str | None] = [None]
+    told = (last.asset_materialization.tags or {}) if last and last.asset_materialization else {}
+    keys: list[str | None] = list(found.keys[clock.name]) if clock else [None]
     changed = "first sight"
-    if told and (before := told.get(DATA_VERSION)):
-        changes = logical_changes(
-            settings, lakehouse, lakehouse.pin(table.table, int(before)), pin, table.timestamp
-        )
+    changes = _since(settings, lakehouse, table, told.get(DATA_VERSION), pin)
+    if changes is not None:
         if not changes:
             return []
         changed = f"{changes.added} rows added, {changes.removed} removed"
         if clock:
             keys = list(_reached(clock, found.keys[clock.name], changes.first, changes.last))
-    elif clock:
-        keys = list(found.keys[clock.name])
     mark = found.watermarks[table.table]
     metadata = table_metadata(lakehouse, pin) | {
         "asgard/changed": changed,
@@ -128,6 +125,19 @@ def _told(
         for key in keys
     ]
     return [*landings, *evaluate_external(lakehouse, table, pin)]
+
+
+def _since(
+    settings: Settings, lakehouse: Lakehouse, table: GoldTable, told: str | None, pin: Pin
+) -> Changes | None:
+    """What changed since Dagster was told; None when it never was, or that snapshot has expired."""
+    if told is None:
+        return None
+    try:
+        before = lakehouse.pin(table.table, int(told))
+    except SnapshotNotFound:
+        return None
+    return logical_changes(settings, lakehouse, before, pin, table.timestamp)
 
 
 def _reached(clock: Clock, keys: list[str], first: datetime | None, last: datetime | None) -> list[str]:
