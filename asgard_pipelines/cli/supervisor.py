@@ -27,7 +27,7 @@ _HEALTHY_WITHIN_SECONDS = 180
 _STEADY_SECONDS = 60
 """A process that lived that long is started again at once when it dies."""
 _LONGEST_PAUSE_SECONDS = 30
-_GRACE_SECONDS = 7
+_GRACE_SECONDS = 5
 _LOG_LIMIT_BYTES = 20_000_000
 
 

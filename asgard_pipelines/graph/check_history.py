@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import dagster as dg
+
 from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.graph.assembly import definitions
 from asgard_pipelines.graph.instance import open_instance
@@ -30,6 +32,8 @@ def check_results(settings: Settings, declarations: Declarations) -> list[CheckR
     for key in keys:
         record = latest.get(key)
         evaluation = record.evaluation if record else None
+        if not isinstance(evaluation, dg.AssetCheckEvaluation):  # None, or planned by a run under way
+            evaluation = None
         results.append(
             CheckResult(
                 asset=key.asset_key.to_user_string(),
