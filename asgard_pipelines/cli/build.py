@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from asgard_pipelines.cli.console import AsJson, answer, console
 
 
@@ -13,7 +15,7 @@ def build(as_json: AsJson = False) -> int:
     from asgard_pipelines.cli.declared import apply_if_changed, read_declarations
     from asgard_pipelines.cli.progress import RunProgress
     from asgard_pipelines.cli.runs import tell_failures
-    from asgard_pipelines.graph import reconcile
+    from asgard_pipelines.graph import due, reconcile
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
@@ -22,10 +24,13 @@ def build(as_json: AsJson = False) -> int:
     with RunProgress() as progress:
         outcomes = reconcile(settings, declarations, on_event=progress.heard)
     succeeded = all(outcome.succeeded for outcome in outcomes)
+    waiting = [decision for decision in due(settings, declarations) if decision.verdict == "wait"]
     if as_json:
-        answer({"succeeded": succeeded, "runs": outcomes})
-    else:
-        tell_failures(outcomes)
-        if not outcomes:
-            console().print("Nothing is due.")
+        answer({"succeeded": succeeded, "runs": outcomes, "waiting": waiting})
+        return 0 if succeeded else 1
+    tell_failures(outcomes)
+    if not outcomes:
+        console().print("Nothing is due.")
+    for decision in waiting:
+        console().print(f"[yellow]…[/] {decision.subject} waits: {escape(decision.reason)}", soft_wrap=True)
     return 0 if succeeded else 1
