@@ -105,13 +105,7 @@ def main() -> None:
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").propagate = False
         logging.getLogger("py.warnings").addHandler(logging.NullHandler())
-    try:
-        code = run(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # `asgard … | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def _quiet_vendors() -> None:
