@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, FeatureView, OnDemandView, fingerprint
+from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.keys import feature_key, online_key, table_keys
 from asgard_pipelines.graph.metadata import column_lineage, table_metadata, version_of
@@ -26,7 +27,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
     @dg.asset(
         key=feature_key(view),
         description=_described(view),
-        group_name="features",
+        group_name=group_of(view, "features"),
         kinds={"feast", "iceberg"},
         deps=[keys[view.table]] if view.table in keys else [],
         owners=[view.owner] if view.owner else None,
@@ -57,7 +58,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
     @dg.asset(
         key=feature_key(view),
         description=(view.description or f"Features of `{view.name}`") + "\n\nComputed when it is read.",
-        group_name="features",
+        group_name=group_of(view, "features"),
         kinds={"feast", "python"},
         deps=[feature_key(source) for source in sources],
         owners=[view.owner] if view.owner else None,
@@ -84,8 +85,8 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
     @dg.asset(
         key=online_key(view),
         description=f"The newest values of `{view.name}` per entity, in the online store.",
-        group_name="online",
-        kinds={"feast", "sqlite"},
+        group_name=group_of(view, "online"),
+        kinds={"feast", "sqlite", "online"},
         deps=[feature_key(view)],
         pool=f"online_{view.name}",
         owners=[view.owner] if view.owner else None,

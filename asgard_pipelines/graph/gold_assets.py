@@ -7,6 +7,7 @@ import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, GoldTable, fingerprint
 from asgard_pipelines.graph.clocks import Clock, clock_watermark, clocks
+from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import gold_key, table_keys
 from asgard_pipelines.graph.metadata import column_lineage, read_from, table_metadata, version_of
@@ -20,8 +21,8 @@ def gold_specs(declarations: Declarations) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             gold_key(table),
             description=_described(table),
-            group_name="gold",
-            kinds={"iceberg"},
+            group_name=group_of(table, "gold"),
+            kinds={"iceberg", "external"},
             owners=[table.owner] if table.owner else [],
             tags=table.tags,
             partitions_def=clock_of[table.table].partitions if table.table in clock_of else None,
@@ -52,7 +53,7 @@ def _built_table(
     @dg.asset(
         key=gold_key(table),
         description=_described(table),
-        group_name="gold",
+        group_name=group_of(table, "gold"),
         kinds={"iceberg", "sql"},
         owners=[table.owner] if table.owner else None,
         tags=table.tags,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from asgard_pipelines.declarations import Candidate, Declarations, ResolvedModel, fingerprint
+from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import candidate_key, feature_key, model_key, table_keys, training_set_key
 from asgard_pipelines.graph.metadata import figures, picture, read_from, table_metadata, version_of
@@ -40,8 +41,8 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         key=training_set_key(model),
         description=f"The rows `{model.name}` learns from: label `{model.training_data.label_column}`, "
         f"{len(resolved.features)} features as of each row's time.",
-        group_name="training_sets",
-        kinds={"iceberg"},
+        group_name=group_of(model, "training_sets"),
+        kinds={"iceberg", "training_set"},
         owners=[model.owner] if model.owner else None,
         tags=model.tags,
         code_version=fingerprint(resolved),
@@ -118,8 +119,8 @@ def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefini
     @dg.asset(
         key=candidate_key(model, candidate.name),
         description=f"`{candidate.framework}` fitted to the training set of `{model.name}`.",
-        group_name="models",
-        kinds={FRAMEWORK_KINDS[candidate.framework], "mlflow"},
+        group_name=group_of(model, "models"),
+        kinds={FRAMEWORK_KINDS[candidate.framework], "mlflow", "candidate"},
         owners=[model.owner] if model.owner else None,
         tags=model.tags,
         code_version=fingerprint(candidate),
@@ -171,8 +172,8 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
         description=(model.description or f"The elected version of `{model.name}`.")
         + "\n\nThe best candidate challenges the champion on the same test rows; "
         "it gets the alias only if it wins.",
-        group_name="models",
-        kinds={"mlflow"},
+        group_name=group_of(model, "models"),
+        kinds={"mlflow", "champion"},
         owners=[model.owner] if model.owner else None,
         tags=model.tags,
         code_version=fingerprint(resolved),

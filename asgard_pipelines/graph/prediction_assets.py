@@ -6,6 +6,7 @@ import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, Prediction, fingerprint
 from asgard_pipelines.errors import ModelNotFound
+from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import feature_key, model_key, prediction_key, table_keys
 from asgard_pipelines.graph.metadata import column_lineage, figures, read_from, table_metadata, version_of
@@ -40,8 +41,8 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
         key=prediction_key(prediction),
         description=(prediction.description or f"Rows of `{prediction.input_table}`, scored.")
         + f"\n\nModel: `{prediction.model_id}`. Table: `{prediction.table}`.",
-        group_name="predictions",
-        kinds={"iceberg"},
+        group_name=group_of(prediction, "predictions"),
+        kinds={"iceberg", "predictions"},
         owners=[prediction.owner] if prediction.owner else None,
         tags=prediction.tags,
         code_version=fingerprint(prediction),

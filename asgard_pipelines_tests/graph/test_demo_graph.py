@@ -14,8 +14,8 @@ from asgard_pipelines.settings import Settings
 CHECKOUT = Path(__file__).parents[2]
 
 GRAPH = """
-gold/purchases: external, iceberg
-gold/production_runs: external, iceberg
+gold/purchases: external, external iceberg
+gold/production_runs: external, external iceberg
 gold/customer_aggregates: iceberg sql < gold/purchases
 gold/customer_labels: iceberg sql < gold/purchases
 gold/customer_values: iceberg sql < gold/purchases
@@ -23,23 +23,23 @@ features/customer_orders: feast iceberg < gold/customer_aggregates
 features/customer_history: feast iceberg < gold/customer_aggregates
 features/customer_rhythm: feast python < features/customer_history features/customer_orders
 features/production_conditions: feast iceberg < gold/production_runs
-online/customer_orders: feast sqlite < features/customer_orders
-training_sets/customer_churn: iceberg <
+online/customer_orders: feast online sqlite < features/customer_orders
+training_sets/customer_churn: iceberg training_set <
     features/customer_history features/customer_orders features/customer_rhythm gold/customer_labels
-training_sets/customer_value: iceberg <
+training_sets/customer_value: iceberg training_set <
     features/customer_history features/customer_orders features/customer_rhythm gold/customer_values
-training_sets/production_quality: iceberg < features/production_conditions gold/production_runs
-models/customer_churn/forest: mlflow scikitlearn < training_sets/customer_churn
-models/customer_churn/lightgbm: lightgbm mlflow < training_sets/customer_churn
-models/customer_churn/xgboost: mlflow xgboost < training_sets/customer_churn
-models/customer_churn: mlflow <
+training_sets/production_quality: iceberg training_set < features/production_conditions gold/production_runs
+models/customer_churn/forest: candidate mlflow scikitlearn < training_sets/customer_churn
+models/customer_churn/lightgbm: candidate lightgbm mlflow < training_sets/customer_churn
+models/customer_churn/xgboost: candidate mlflow xgboost < training_sets/customer_churn
+models/customer_churn: champion mlflow <
     models/customer_churn/forest models/customer_churn/lightgbm models/customer_churn/xgboost
     training_sets/customer_churn
-models/customer_value/lightgbm: lightgbm mlflow < training_sets/customer_value
-models/customer_value: mlflow < models/customer_value/lightgbm training_sets/customer_value
-models/production_quality/xgboost: mlflow xgboost < training_sets/production_quality
-models/production_quality: mlflow < models/production_quality/xgboost training_sets/production_quality
-predictions/churn_predictions: iceberg <
+models/customer_value/lightgbm: candidate lightgbm mlflow < training_sets/customer_value
+models/customer_value: champion mlflow < models/customer_value/lightgbm training_sets/customer_value
+models/production_quality/xgboost: candidate mlflow xgboost < training_sets/production_quality
+models/production_quality: champion mlflow < models/production_quality/xgboost training_sets/production_quality
+predictions/churn_predictions: iceberg predictions <
     features/customer_history features/customer_orders features/customer_rhythm gold/customer_aggregates
     models/customer_churn
 """
@@ -64,6 +64,11 @@ def test_the_demo_graph_is_the_one_written_here(demo: dg.Definitions) -> None:
         lines.append(line + (f" < {parents}" if parents else ""))
     written = GRAPH.strip().replace("\n    ", " ")
     assert sorted(lines) == sorted(written.splitlines())
+
+
+def test_what_flows_together_stands_in_one_box(demo: dg.Definitions) -> None:
+    graph = demo.resolve_asset_graph()
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"customers", "production"}
 
 
 def test_every_asset_says_what_it_is_and_whose_it_is(demo: dg.Definitions) -> None:

@@ -28,7 +28,7 @@ class LineagePage:
     warnings: list[str]
 
 
-def read_lineage_page(address: str, picture: Path, *, width: int = 2400, height: int = 1200) -> LineagePage:
+def read_lineage_page(address: str, picture: Path, *, width: int = 2600, height: int = 1850) -> LineagePage:
     """Opens the whole lineage graph at `address`, unfolds every group, and takes a picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
@@ -36,6 +36,9 @@ def read_lineage_page(address: str, picture: Path, *, width: int = 2400, height:
         page.goto(f"{address}/asset-groups", wait_until="networkidle")
         page.wait_for_timeout(3000)
         _unfold(page)
+        page.reload(wait_until="networkidle")  # what is unfolded is remembered, and the whole is fitted in
+        page.wait_for_function("!document.body.innerText.includes('Loading')", timeout=30_000)
+        page.wait_for_timeout(1500)
         page.screenshot(path=str(picture))
         seen = LineagePage(page.inner_text("body"), _warnings(page))
         browser.close()
