@@ -4,59 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psutil
 import pytest
 from dagster import DagsterRunStatus, RunsFilter
 
 from asgard_pipelines.graph import reconcile
 from asgard_pipelines.models import ModelRegistry
 from asgard_pipelines.state import last_election
+from asgard_pipelines_tests.serving import served, until
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def served(shop: Any) -> Iterator[psutil.Process]:
-    """`asgard up`, with everything it starts."""
-    environment = os.environ | {
-        "ASGARD_DAGSTER_PORT": str(free_port()),
-        "ASGARD_MLFLOW_PORT": str(free_port()),
-    }
-    log = shop.settings.state_folder / "up.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "asgard"), "up"], env=environment, stderr=output, stdout=output
-        )
-    try:
-        until(lambda: "Running until" in log.read_text(), 120, log.read_text)
-        yield psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def until(true: Callable[[], bool], seconds: float, story: Callable[[], object] = lambda: "") -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, story()
-        time.sleep(0.5)
 
 
 def retrainings(shop: Any) -> list[dg.DagsterRun]:
@@ -86,21 +47,12 @@ def roots(shop: Any) -> dict[str, int]:
     return election.roots
 
 
-def kill(house: psutil.Process, name: str) -> None:
-    """SIGKILL to the process of that name among those that `asgard up` started."""
-    for child in house.children(recursive=True):
-        if any(name in part for part in child.cmdline()):
-            child.kill()
-            return
-    raise AssertionError(f"no process {name}")
-
-
 def test_a_landing_retrains_once_though_the_daemon_is_killed_during_the_run(shop: Any) -> None:
     before = settled(shop)
     with served(shop) as house:
         shop.land()
         until(lambda: any(r.status == DagsterRunStatus.STARTED for r in retrainings(shop)), 90)
-        kill(house, "dagster-daemon")
+        house.kill("dagster-daemon")
         current = shop.lakehouse.pin("gold.sales").snapshot_id
         until(lambda: roots(shop)["gold.sales"] == current, 150)
         time.sleep(45)  # three ticks of the sensor

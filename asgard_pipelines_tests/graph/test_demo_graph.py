@@ -38,7 +38,8 @@ models/customer_churn: champion mlflow <
 models/customer_value/lightgbm: candidate lightgbm mlflow < training_sets/customer_value
 models/customer_value: champion mlflow < models/customer_value/lightgbm training_sets/customer_value
 models/production_quality/xgboost: candidate mlflow xgboost < training_sets/production_quality
-models/production_quality: champion mlflow < models/production_quality/xgboost training_sets/production_quality
+models/production_quality: champion mlflow <
+    models/production_quality/xgboost training_sets/production_quality
 predictions/churn_predictions: iceberg predictions <
     features/customer_history features/customer_orders features/customer_rhythm gold/customer_aggregates
     models/customer_churn

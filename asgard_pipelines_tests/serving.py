@@ -1,0 +1,69 @@
+"""A running house for tests: `asgard up` with everything it starts, on ports of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass
+class House:
+    process: psutil.Process
+    dagster: str
+    mlflow: str
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to the process of that name among those that `asgard up` started."""
+        for child in self.process.children(recursive=True):
+            if any(name in part for part in child.cmdline()):
+                child.kill()
+                return
+        raise AssertionError(f"no process {name}")
+
+
+def until(true: Callable[[], bool], seconds: float, story: Callable[[], object] = lambda: "") -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, story()
+        time.sleep(0.5)
+
+
+@contextmanager
+def served(shop: Any) -> Iterator[House]:
+    """`asgard up` for the settings of this process's environment."""
+    ports = {"ASGARD_DAGSTER_PORT": str(_free_port()), "ASGARD_MLFLOW_PORT": str(_free_port())}
+    log = shop.settings.state_folder / "up.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "asgard"), "up"],
+            env=os.environ | ports,
+            stderr=output,
+            stdout=output,
+        )
+    try:
+        until(lambda: "Running until" in log.read_text(), 120, log.read_text)
+        yield House(
+            psutil.Process(process.pid),
+            f"http://127.0.0.1:{ports['ASGARD_DAGSTER_PORT']}",
+            f"http://127.0.0.1:{ports['ASGARD_MLFLOW_PORT']}",
+        )
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
