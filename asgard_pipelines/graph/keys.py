@@ -47,3 +47,8 @@ def table_keys(declarations: Declarations) -> dict[str, dg.AssetKey]:
     tables = {declared.table: gold_key(declared) for declared in declarations.gold}
     published = {p.table: prediction_key(p) for p in declarations.predictions}
     return published | tables
+
+
+def view_keys(declarations: Declarations) -> dict[str, dg.AssetKey]:
+    """View -> asset key, on-demand ones included."""
+    return {view.name: feature_key(view) for view in declarations.all_views}

@@ -8,8 +8,22 @@ import dagster as dg
 from asgard_pipelines.declarations import Candidate, Declarations, ResolvedModel, fingerprint
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
-from asgard_pipelines.graph.keys import candidate_key, feature_key, model_key, table_keys, training_set_key
-from asgard_pipelines.graph.metadata import figures, picture, read_from, table_metadata, version_of
+from asgard_pipelines.graph.keys import (
+    candidate_key,
+    feature_key,
+    model_key,
+    table_keys,
+    training_set_key,
+    view_keys,
+)
+from asgard_pipelines.graph.metadata import (
+    column_lineage,
+    figures,
+    picture,
+    read_from,
+    table_metadata,
+    version_of,
+)
 from asgard_pipelines.graph.table_checks import DESCRIPTIONS, coverage_of_views, label_distribution
 from asgard_pipelines.models import ModelVersion
 from asgard_pipelines.state import Decision, ElectionRecord, record_decision, record_election
@@ -71,6 +85,7 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
             check_results=_judged(resolved, training_set),
             metadata=table_metadata(run.lakehouse, pin)
             | {
+                "dagster/column_lineage": column_lineage(_columns(resolved), keys | view_keys(declarations)),
                 "asgard/read": read_from(training_set.sources),
                 "asgard/roots": read_from(training_set.roots),
                 "asgard/rows": figures(
@@ -88,6 +103,14 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         )
 
     return assemble
+
+
+def _columns(resolved: ResolvedModel) -> dict[str, list[tuple[str, str]]]:
+    """Column of the training set -> where it comes from: a view's feature, or the source's column."""
+    data = resolved.model.training_data
+    own = [*resolved.entity_columns, data.event_timestamp_column, data.label_column]
+    features = {ref.feature: [(ref.view, ref.feature)] for ref in resolved.features}
+    return {column: [(resolved.source, column)] for column in own} | features
 
 
 def _training_set_checks(resolved: ResolvedModel) -> list[dg.AssetCheckSpec]:
@@ -144,7 +167,7 @@ def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefini
                 "asgard/mlflow_version": version.number,
                 "asgard/training_snapshot": str(training_set.snapshot_id),
                 "asgard/metrics": figures(version.metrics, "metric", "value"),
-                "asgard/importances": figures(trained.importances, "feature", "importance"),
+                "asgard/feature_importance": figures(trained.importances, "feature", "importance"),
                 **{f"asgard/{name}": picture(png, name) for name, png in trained.pictures.items()},
                 **{
                     f"asgard/{name}": value

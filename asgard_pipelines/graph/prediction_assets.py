@@ -8,7 +8,7 @@ from asgard_pipelines.declarations import Declarations, Prediction, fingerprint
 from asgard_pipelines.errors import ModelNotFound
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
-from asgard_pipelines.graph.keys import feature_key, model_key, prediction_key, table_keys
+from asgard_pipelines.graph.keys import feature_key, model_key, prediction_key, table_keys, view_keys
 from asgard_pipelines.graph.metadata import column_lineage, figures, read_from, table_metadata, version_of
 from asgard_pipelines.graph.table_checks import coverage_of_views
 from asgard_pipelines.training import Election
@@ -68,13 +68,20 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
             run.settings, run.lakehouse, declarations, prediction, version, run.pins(tables)
         )
         run.wrote(pin)
-        made_from = {column: [(input_table, column)] for column in prediction.entity_columns}
+        own = [*prediction.entity_columns, prediction.event_timestamp_column]
+        made_from = {column: [(input_table, column)] for column in own}
+        made_from[prediction.prediction_column_name] = [
+            (view.name, feature.name)
+            for view in views
+            for feature in view.features
+            if feature.name in published.inputs
+        ]
         return dg.MaterializeResult(
             data_version=version_of(pin),
             check_results=[coverage_of_views(prediction_key(prediction), published.feature_coverage)],
             metadata=table_metadata(run.lakehouse, pin)
             | {
-                "dagster/column_lineage": column_lineage(made_from, keys),
+                "dagster/column_lineage": column_lineage(made_from, keys | view_keys(declarations)),
                 "asgard/model_version": published.model_version,
                 "asgard/model_id": published.model_id,
                 "asgard/prediction_id": published.prediction_id,

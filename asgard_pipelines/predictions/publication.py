@@ -27,7 +27,7 @@ class Published(Record):
     """One publication, as the snapshot that holds it remembers it.
 
     `instants` are the event times scored (UTC); null means all rows of the input.
-    `sources` is `{table: snapshot id}` of everything that was read.
+    `inputs` are the features that were scored, `sources` is `{table: snapshot id}` of all that was read.
     """
 
     table: str
@@ -36,6 +36,7 @@ class Published(Record):
     model_version: str
     rows: int
     instants: list[datetime] | None
+    inputs: list[str]
     sources: dict[str, int]
     feature_coverage: dict[str, float]
     declaration: str
@@ -93,6 +94,7 @@ def publish(
         model_version=version.version,
         rows=scored.num_rows,
         instants=instants,
+        inputs=list(predictor.inputs),
         sources={pin.table: pin.snapshot_id for pin in [source, *joined.reads] if pin.snapshot_id},
         feature_coverage=joined.coverage,
         declaration=fingerprint(prediction),

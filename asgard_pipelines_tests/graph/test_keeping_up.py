@@ -69,6 +69,25 @@ def test_a_landing_retrains_once_and_predicts_the_new_month_with_the_version_ele
     assert len(predicted(settled, "2024-10")) == 1  # published before, and left as it was
 
 
+def test_a_prediction_is_traced_by_column_to_what_landed(settled: Any) -> None:
+    def sources(asset: str, column: str) -> set[tuple[str, str]]:
+        event = instance.get_latest_materialization_event(dg.AssetKey.from_user_string(asset))
+        assert event is not None
+        assert event.asset_materialization is not None
+        lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+        assert isinstance(lineage, dg.TableColumnLineage)
+        deps = lineage.deps_by_column[column]
+        return {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps}
+
+    with dg.DagsterInstance.from_config(str(settled.settings.dagster_home)) as instance:
+        scored = sources("predictions/return_predictions", "return_probability")
+        assert ("features/habits", "spent") in scored
+        assert sources("training_sets/returning", "spent") == {("features/habits", "spent")}
+        assert sources("training_sets/returning", "returned") == {("gold/returns", "returned")}
+        assert sources("features/habits", "spent") == {("gold/customer_habits", "spent")}
+        assert sources("gold/customer_habits", "spent") == {("gold/sales", "amount")}
+
+
 def test_only_what_a_landing_reaches_is_built_again(settled: Any) -> None:
     settled.land()
     (outcome,) = keep_up(settled)
