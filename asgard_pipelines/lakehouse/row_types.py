@@ -111,13 +111,27 @@ def _column(table: str, batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
             f"Column '{field.name}' of '{table}' is required, and the rows hold nulls.", column=field.name
         )
     try:
-        return values.cast(field.type)
+        return _cast(values, field.type)
     except pa.ArrowInvalid as error:
         raise TypeMismatch(
             f"Column '{field.name}' of '{table}' is {declared_type(field.type)}: {error}.",
             table=table,
             column=field.name,
         ) from error
+
+
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A map is cast part by part: Arrow's own cast of a map aborts the process when its keys carry a
+    validity bitmap, as those that `take` or a file reader gave do."""
+    if not pa.types.is_map(kind) or not pa.types.is_map(values.type):
+        return values.cast(kind)
+    return pa.MapArray.from_arrays(
+        pa.concat_arrays([values.offsets]),  # with a mask, offsets must not be a slice
+        values.keys.cast(kind.key_type),
+        values.items.cast(kind.item_type),
+        type=kind,
+        mask=values.is_null() if values.null_count else None,
+    )
 
 
 def _fits(given: pa.DataType, kept: pa.DataType) -> bool:

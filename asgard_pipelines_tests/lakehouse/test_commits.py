@@ -304,3 +304,13 @@ def test_processes_that_write_one_table_land_each_key_exactly_once(lakehouse: La
     subprocess.run(command, check=True, timeout=120)
     expected = [me * 1000 + n for me in range(1, processes + 1) for n in range(appends)]
     assert _ids(lakehouse, lakehouse.pin("shared")) == sorted([*expected, *(-n for n in range(appends))])
+
+
+def test_maps_land_whose_keys_were_taken_from_others(lakehouse: Lakehouse) -> None:
+    """Arrow's own cast of such a map ends the process."""
+    keys = pa.array(["a", "b"]).take(pa.array([0, 1, 0, 1]))
+    maps = pa.MapArray.from_arrays(pa.array([0, 2, 4], pa.int32()), keys, pa.array([0.1, 0.9, 0.4, 0.6]))
+    rows = pa.table({"p": pa.concat_arrays([maps, pa.nulls(1, maps.type)])})
+    commit = lakehouse.append("t", rows, key="k")
+    held = lakehouse.read_table(commit.pin)["p"].to_pylist()
+    assert held == [[("a", 0.1), ("b", 0.9)], [("a", 0.4), ("b", 0.6)], None]
