@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 """A name that is one plain SQL identifier and one path segment of an asset key."""
 
-ColumnType = str
+_TYPE = re.compile(r"(?:int32|int64|float32|float64|string|bool|timestamp)")
+_OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)*\.[A-Za-z]{2,}")
+_TAG = re.compile(r"(?:[\w.-]{1,63}/)?[\w.-]{1,63}", re.ASCII)
+_TAG_VALUE = re.compile(r"[\w.-]{0,63}", re.ASCII)
+
+
+def _known_type(value: str) -> str:
+    inner = value.removeprefix("array<").removesuffix(">") if value.startswith("array<") else value
+    if not _TYPE.fullmatch(inner) or (inner != value and not value.endswith(">")):
+        raise ValueError(
+            f"'{value}' is no column type: these are int32, int64, float32, float64, string, bool, "
+            "timestamp, and array<…> of them"
+        )
+    return value
+
+
+ColumnType = Annotated[str, AfterValidator(_known_type)]
 """`int32 int64 float32 float64 string bool timestamp`, or `array<…>` of one of them."""
 
 
@@ -36,3 +53,22 @@ class Declared(Record):
     """An e-mail address, or `team:NAME`."""
     tags: dict[str, str] = Field(default_factory=dict)
     where: Where
+
+    # Owners and tags are shown by Dagster, and what it would not take must not get as far.
+    @field_validator("owner")
+    @classmethod
+    def _an_owner(cls, value: str | None) -> str | None:
+        if value is not None and not _OWNER.fullmatch(value):
+            raise ValueError(f"an owner is an e-mail address or team:NAME; '{value}' is neither")
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _tagged(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, text in value.items():
+            if not _TAG.fullmatch(key) or not _TAG_VALUE.fullmatch(text):
+                raise ValueError(
+                    f"tags are made of letters, digits, '_', '-' and '.', at most 63 of them; "
+                    f"'{key}: {text}' is not"
+                )
+        return value

@@ -6,21 +6,31 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(w|d|h|m|s)(?:eeks?|ays?|ours?|in(?:ute)?s?|ec(?:ond)?s?)?")
+
+_ISO = re.compile(r"P[\dT]", re.IGNORECASE)
 
 
 def _parse(value: Any) -> Any:
     if isinstance(value, str):
         match = _WRITTEN.fullmatch(value.strip().lower())
         if match:
-            return timedelta(**{_UNITS[match[2]]: float(match[1])})
+            try:
+                return timedelta(**{_UNITS[match[2]]: float(match[1])})
+            except OverflowError:
+                raise ValueError(f"'{value}' is longer than time") from None
+        if not _ISO.match(value.strip()):
+            raise ValueError(f"a duration is written as 90d, 6h, 30 minutes or P90D; '{value}' is not one")
     return value
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_parse), PlainSerializer(timedelta.total_seconds, when_used="json")
+    timedelta,
+    Field(ge=timedelta(0)),
+    BeforeValidator(_parse),
+    PlainSerializer(timedelta.total_seconds, when_used="json"),
 ]
-"""A `timedelta`; JSON holds seconds."""
+"""A `timedelta`, never negative; JSON holds seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from asgard_pipelines.declarations.declared import ColumnType, Declared, Name, Record
 from asgard_pipelines.declarations.duration import Duration
@@ -37,6 +37,15 @@ class FeatureView(Declared):
     created_timestamp: Name | None = None
     ttl: Duration | None = None
     online: bool = False
+
+    @field_validator("features")
+    @classmethod
+    def _once_each(cls, value: list[Feature]) -> list[Feature]:
+        names = [feature.name for feature in value]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"the feature '{twice[0]}' stands there twice")
+        return value
 
     @property
     def feature_names(self) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from asgard_pipelines.declarations.declared import ColumnType, Declared, Name, Record
 from asgard_pipelines.declarations.duration import Duration
+from asgard_pipelines.errors import did_you_mean
 
 Cadence = Literal["daily", "monthly"]
 
@@ -110,6 +111,20 @@ class GoldTable(Declared):
         except ValueError:
             example = "1997-03" if cadence == "monthly" else "1997-03-01"
             raise ValueError(f"`start` is '{start}'; a {cadence} partition is called as {example}") from None
+
+    @model_validator(mode="after")
+    def _times_are_times(self) -> GoldTable:
+        for field, column in (
+            ("timestamp", self.timestamp),
+            ("watermark", self.watermark.column if self.watermark else None),
+        ):
+            kind = self.columns.get(column or "", "timestamp")
+            if kind != "timestamp":
+                raise ValueError(f"`{field}`: column '{column}' is declared as {kind}, which is no timestamp")
+        if self.watermark and self.columns and self.watermark.column not in (*self.columns, self.timestamp):
+            hint = did_you_mean(self.watermark.column, self.columns)
+            raise ValueError(f"`watermark`: '{self.watermark.column}' is not among the `columns`.{hint}")
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> GoldTable:

@@ -31,6 +31,12 @@ class TrainingData(Record):
     end_date: Instant | None = None
     """Null keeps the window open."""
 
+    @model_validator(mode="after")
+    def _forward(self) -> TrainingData:
+        if self.start_date and self.end_date and self.start_date >= self.end_date:
+            raise ValueError("`end_date` is not after `start_date`: no row lies between them")
+        return self
+
 
 class Hyperparameters(Record):
     estimator: str | None = None
@@ -65,7 +71,7 @@ class Model(Declared):
     label_horizon: Duration = timedelta(0)
     split: Literal["time", "random"] = "time"
     positive_label: str | int | bool | None = None
-    seed: int = 42
+    seed: int = Field(default=42, ge=0, lt=2**32)
     retrain: RetrainPolicy | Literal[False] = Field(default_factory=RetrainPolicy)
 
     @model_validator(mode="after")
@@ -76,7 +82,9 @@ class Model(Declared):
             raise ValueError("give `framework` (sklearn, xgboost or lightgbm), or `candidates`")
         names = [candidate.name for candidate in self.candidates]
         if len(set(names)) != len(names):
-            raise ValueError("two candidates have one name")
+            raise ValueError("two candidates have one name: `candidates` tells them apart by it")
+        if self.positive_label is not None and self.model_type == "regression":
+            raise ValueError("`positive_label` belongs to a classification")
         if self.feature_service and self.feature_views:
             raise ValueError("give either `feature_service` or `feature_views`")
         return self

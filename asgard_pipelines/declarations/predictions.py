@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
+from pydantic import field_validator, model_validator
+
 from asgard_pipelines.declarations.declared import Declared, Name
+
+WRITTEN = ("predicted_label", "probabilities", "model_id", "model_version", "prediction_id", "predicted_at")
+"""Columns of every prediction table beside its entities, its event time and the prediction itself."""
+
+_MODEL_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:@[A-Za-z0-9_-]+)?")
 
 
 class Prediction(Declared):
@@ -21,6 +29,37 @@ class Prediction(Declared):
     event_timestamp_column: Name
     rows: Literal["all", "newest"] = "all"
     """`newest`: the rows of the newest event time, and from then on those of each later one."""
+
+    @field_validator("model_id")
+    @classmethod
+    def _a_model(cls, value: str) -> str:
+        if not _MODEL_ID.fullmatch(value):
+            raise ValueError(
+                f"a model is called NAME, NAME@ALIAS or NAME_VERSION; '{value}' is none of these"
+            )
+        return value
+
+    @field_validator("output_schema")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value in ("training_sets", "asgard"):
+            raise ValueError(f"the schema '{value}' is Asgard's own")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct_columns(self) -> Prediction:
+        rows = [*self.entity_columns, self.event_timestamp_column]
+        for name in rows:
+            if rows.count(name) > 1:
+                raise ValueError(f"`entity_columns` and the event time name '{name}' twice")
+            if name in WRITTEN:
+                raise ValueError(f"`entity_columns`: '{name}' is a column that Asgard writes beside them")
+        if self.prediction_column_name in (*rows, *WRITTEN):
+            raise ValueError(
+                f"`prediction_column_name` is '{self.prediction_column_name}', which another column of the "
+                "output table is called"
+            )
+        return self
 
     @property
     def model_name(self) -> str:

@@ -89,9 +89,12 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
             except ValidationError as error:
                 for e in error.errors():
                     field = ".".join(map(str, e["loc"]))
-                    problems.append(
-                        Problem(where.file, where.line, field, f"{e['msg']}; {e['input']!r} is not")
-                    )
+                    message = e["msg"].removeprefix("Value error, ")
+                    if e["type"] == "string_pattern_mismatch":
+                        message = "a name is made of letters, digits and _, and begins with no digit"
+                    if e["type"] != "value_error":
+                        message += f"; {str(e['input'])!r} is not"
+                    problems.append(Problem(where.file, where.line, field, message))
         return [done[name] for name in sorted(done)]
 
     own_entities = [e for e in contents.entities if e.name != DUMMY_ENTITY_NAME]
@@ -227,7 +230,10 @@ class _Places:
         for path in sorted(repo.rglob("*.py")):
             file = path.relative_to(repo)
             if not any(part.startswith(".") for part in file.parts):
-                tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+                try:
+                    tree = ast.parse(path.read_bytes(), filename=str(path))
+                except SyntaxError:
+                    continue  # whatever is imported was read already; this is somebody's draft
                 for node in ast.walk(tree):
                     self._note(node, file.as_posix())
 

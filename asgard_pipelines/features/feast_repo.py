@@ -14,11 +14,13 @@ from typing import Any
 
 import feast
 import feast.repo_operations
+import yaml
 from feast import FeatureView as FeastView
 from feast.feature_view import DUMMY_ENTITY
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import load_repo_config
 from feast.repo_contents import RepoContents as FeastContents
+from pydantic import ValidationError
 
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSettings, Problem
 from asgard_pipelines.features.conversion import RepoContents, convert
@@ -64,7 +66,22 @@ def feast_config(settings: Settings) -> Any:
     try:
         return load_repo_config(settings.repo, path)
     except Exception as error:  # Feast wraps pydantic's, YAML's and its own errors in one of its own, or not
-        raise InvalidDeclarations([Problem(path.name, 1, "", f"Feast refuses it: {error}")]) from error
+        raise InvalidDeclarations(_refused(error, path.name)) from error
+
+
+def _refused(error: Exception, file: str) -> list[Problem]:
+    """What Feast has against its `feature_store.yaml`, without pydantic's and YAML's own layout."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ValidationError):
+            return [
+                Problem(file, 1, ".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, "))
+                for one in inner.errors()
+            ]
+        if isinstance(inner, yaml.MarkedYAMLError) and inner.problem_mark:
+            return [Problem(file, inner.problem_mark.line + 1, "", f"this is no YAML: {inner.problem}")]
+        inner = inner.__cause__ or inner.__context__
+    return [Problem(file, 1, "", f"Feast refuses it: {' '.join(str(error).split())}")]
 
 
 def feast_contents(settings: Settings) -> FeastContents:
@@ -88,8 +105,13 @@ def feast_contents(settings: Settings) -> FeastContents:
         for module in modules:
             for name in dir(module):
                 _collect(getattr(module, name), contents)
+    named = project_name(settings)
+    for project in contents.projects:
+        if project.name != named:
+            text = f"the project is called '{project.name}' here and '{named}' in feature_store.yaml"
+            raise InvalidDeclarations([Problem("repo.py", 1, "name", text)])
     if not contents.projects:
-        contents.projects.append(feast.Project(name=project_name(settings)))
+        contents.projects.append(feast.Project(name=named))
     contents.entities.append(DUMMY_ENTITY)
     return contents
 
@@ -126,8 +148,12 @@ def _modules_of(repo: Path) -> Iterator[list[ModuleType]]:
         _forget(repo)
         sys.path.insert(0, str(repo))
         importlib.invalidate_caches()
+        files = feast.repo_operations.get_repo_files(repo)
+        if not files:
+            text = "there is no Python that Feast would scan: repo.py imports what counts"
+            raise InvalidDeclarations([Problem("repo.py", 1, "", text)])
         try:
-            yield [_imported(path, repo) for path in feast.repo_operations.get_repo_files(repo)]
+            yield [_imported(path, repo) for path in files]
         finally:
             sys.path.remove(str(repo))
             _forget(repo)
@@ -136,11 +162,11 @@ def _modules_of(repo: Path) -> Iterator[list[ModuleType]]:
 def _imported(path: Path, repo: Path) -> ModuleType:
     try:
         return importlib.import_module(".".join(path.relative_to(repo).with_suffix("").parts))
-    except Exception as error:  # whatever a user's module raises is a problem of that module
+    except (Exception, SystemExit) as error:  # whatever a user's module raises is a problem of that module
         raise InvalidDeclarations([_problem(error, path, repo)]) from error
 
 
-def _problem(error: Exception, path: Path, repo: Path) -> Problem:
+def _problem(error: Exception | SystemExit, path: Path, repo: Path) -> Problem:
     """The error at the innermost line that is the repo's own."""
     file, line = path.relative_to(repo).as_posix(), 1
     for frame in traceback.extract_tb(error.__traceback__):
@@ -149,7 +175,7 @@ def _problem(error: Exception, path: Path, repo: Path) -> Problem:
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(repo):
         file, line = Path(error.filename).relative_to(repo).as_posix(), error.lineno or 1
         return Problem(file, line, "", f"Python cannot read this: {error.msg}")
-    return Problem(file, line, "", f"{type(error).__name__}: {error}")
+    return Problem(file, line, "", f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _forget(repo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from feast.repo_config import RepoConfig
 from pydantic import Field
 
 from asgard_pipelines.settings import Settings
+
+# Said by `feast plan` and `feast apply` of every repo with an on-demand view, about Feast's own offline join;
+# Asgard's computes them here. Of Asgard, this module is the one that Feast's command loads.
+warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
 
 
 def _path() -> str:

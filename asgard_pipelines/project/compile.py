@@ -9,8 +9,14 @@ from typing import TypeVar
 from asgard_pipelines.declarations import Declarations, GoldTable, Model, Prediction, ResolvedModel
 from asgard_pipelines.errors import InvalidDeclarations, Problem
 from asgard_pipelines.features import RepoContents, read_repo
-from asgard_pipelines.project.checks import check_gold, check_hyperparameters, check_prediction, check_views
-from asgard_pipelines.project.documents import Document, declare, read_document
+from asgard_pipelines.project.checks import (
+    UNREADABLE,
+    check_gold,
+    check_hyperparameters,
+    check_prediction,
+    check_views,
+)
+from asgard_pipelines.project.documents import Document, declare, read_document, read_text
 from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
 from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
 from asgard_pipelines.settings import Settings
@@ -31,7 +37,9 @@ def compile_repo(settings: Settings) -> Declarations:
     problems: list[Problem] = []
     contents = _repo_contents(settings, problems)
     gold = _gold(settings, problems)
+    before = len(problems)
     models = _documents(settings.repo, "models", problems)
+    unsettled = {UNREADABLE} if len(problems) > before else set()
     predictions = _documents(settings.repo, "predictions", problems)
     declared_models = _declared(models, problems, lambda d: declare(Model, d))
     declared_predictions = _declared(predictions, problems, _prediction)
@@ -44,7 +52,9 @@ def compile_repo(settings: Settings) -> Declarations:
     scope = _scope(settings, gold | _stand_ins(gold, contents), contents)
     resolved = _resolved(declared_models, scope, problems)
     settled = {one.model.name for one in resolved}
-    unsettled = {str(document.data.get("name")) for document in models} - settled
+    unsettled |= {str(document.data.get("name")) for document in models} - settled
+    if len(declared_models) < len(models):
+        unsettled.add(UNREADABLE)
     for document, prediction in declared_predictions:
         problems += check_prediction(document, prediction, resolved, unsettled, scope)
     if problems:
@@ -77,7 +87,13 @@ def _gold(settings: Settings, problems: list[Problem]) -> dict[str, GoldTable]:
             table = read_gold(path, file, settings.gold_schema)
         except InvalidDeclarations as error:
             problems += error.problems
+            if any(problem.field == "name" for problem in error.problems):
+                continue  # there is nothing that could be called so
             table = stand_in(f"{settings.gold_schema}.{path.stem}")
+        called = {other.lower(): other for other in tables}.get(table.table.lower())
+        if called and called != table.table:
+            text = f"{tables[called].where.file} declares '{tables[called].name}': SQL tells them not apart"
+            problems.append(Problem(file, 1, "name", text))
         if table.table in tables:
             problems.append(
                 Problem(file, 1, "", f"{tables[table.table].where.file} declares '{table.name}' too")
@@ -91,7 +107,9 @@ def _documents(repo: Path, folder: str, problems: list[Problem]) -> list[Documen
     for path in _files(repo, folder, problems, ".yaml", ".yml"):
         try:
             documents.append(
-                read_document(path.read_text(encoding="utf-8"), path.relative_to(repo).as_posix())
+                read_document(
+                    read_text(path, path.relative_to(repo).as_posix()), path.relative_to(repo).as_posix()
+                )
             )
         except InvalidDeclarations as error:
             problems += error.problems
@@ -124,7 +142,8 @@ def _declared(
             continue
         name = str(getattr(declared, "name"))  # noqa: B009  # every declaration has one
         if name in done:
-            problems.append(document.problem(f"{done[name][0].file} declares '{name}' too", "name"))
+            field = "name" if "name" in document.data else "output_table"
+            problems.append(document.problem(f"{done[name][0].file} declares '{name}' too", field))
         done[name] = (document, declared)
     return list(done.values())
 

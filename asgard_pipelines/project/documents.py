@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 import yaml
@@ -55,6 +56,21 @@ class Document:
         return Where(file=self.file, line=self.line())
 
 
+def read_text(path: FilePath, file: str) -> str:
+    """The text of a declaration, without the mark that some editors begin UTF-8 with.
+
+    Raises:
+        InvalidDeclarations: it is not UTF-8.
+    """
+    written = path.read_bytes()
+    try:
+        return written.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = written.count(b"\n", 0, error.start) + 1
+        text = f"this is no UTF-8 (byte {written[error.start]:#04x}): save the file as UTF-8"
+        raise InvalidDeclarations([Problem(file, line, "", text)]) from None
+
+
 def read_document(text: str, file: str, first_line: int = 1) -> Document:
     """The document in `text`, whose first line is line `first_line` of `file`.
 
@@ -73,14 +89,29 @@ def read_document(text: str, file: str, first_line: int = 1) -> Document:
         if problems:
             raise InvalidDeclarations(problems)
         return Document(file, loader.construct_document(node), lines)
+    except yaml.reader.ReaderError as error:
+        line = first_line + text.count("\n", 0, error.position)
+        message = f"this is no YAML: character U+{error.character:04X} cannot stand in it"
+        raise InvalidDeclarations([Problem(file, line, "", message)]) from None
     except yaml.MarkedYAMLError as error:
         line = first_line + (error.problem_mark.line if error.problem_mark else 0)
         raise InvalidDeclarations([Problem(file, line, "", f"this is no YAML: {error.problem}")]) from None
 
 
-def _walk(node: yaml.Node, path: Path, first: int, lines: dict[Path, int], file: str) -> list[Problem]:
+def _walk(
+    node: yaml.Node,
+    path: Path,
+    first: int,
+    lines: dict[Path, int],
+    file: str,
+    around: tuple[yaml.Node, ...] = (),
+) -> list[Problem]:
     problems = []
     lines.setdefault(path, first + node.start_mark.line)
+    if any(node is one for one in around):
+        where = ".".join(map(str, path))
+        return [Problem(file, lines[path], where, "this holds itself: an alias to what is around it")]
+    around = (*around, node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))
@@ -88,10 +119,10 @@ def _walk(node: yaml.Node, path: Path, first: int, lines: dict[Path, int], file:
                 text = f"'{key.value}' stands here a second time"
                 problems.append(Problem(file, first + key.start_mark.line, ".".join(map(str, inner)), text))
             lines[inner] = first + key.start_mark.line
-            problems += _walk(value, inner, first, lines, file)
+            problems += _walk(value, inner, first, lines, file, around)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            problems += _walk(value, (*path, index), first, lines, file)
+            problems += _walk(value, (*path, index), first, lines, file, around)
     return problems
 
 
@@ -109,7 +140,24 @@ def declare(kind: type[R], document: Document, **more: Any) -> R:
     try:
         return kind.model_validate({"where": document.where(), **document.data, **more})
     except ValidationError as error:
-        raise InvalidDeclarations(_problem(kind, document, dict(e)) for e in error.errors()) from None
+        raise InvalidDeclarations(_problems(kind, document, error)) from None
+
+
+def _problems(kind: type[BaseModel], document: Document, error: ValidationError) -> list[Problem]:
+    """One for each place. Of a union that took no alternative, only what is said furthest in counts."""
+    told: dict[str, Problem] = {}
+    for one in error.errors():
+        problem = _problem(kind, document, dict(one))
+        before = told.get(problem.field)
+        if before and before.message != problem.message:
+            text = f"{before.message}; or: {problem.message}"
+            problem = Problem(problem.file, problem.line, problem.field, text)
+        told[problem.field] = problem
+    return [
+        problem
+        for field, problem in told.items()
+        if not field or not any(other.startswith(f"{field}.") for other in told)
+    ]
 
 
 def _problem(kind: type[BaseModel], document: Document, error: dict[str, Any]) -> Problem:
@@ -123,8 +171,15 @@ def _problem(kind: type[BaseModel], document: Document, error: dict[str, Any]) -
         at = document.problem(f"'{missing}' is missing", *path)
         return Problem(at.file, at.line, ".".join(map(str, (*path, missing))), at.message)
     message = error["msg"].removeprefix("Value error, ")
-    if not path:  # an error between fields: at the first that it names and that is there
-        path = next(((word,) for word in _QUOTED.findall(message) if (word,) in document.lines), ())
+    if (
+        error["type"] == "value_error"
+    ):  # an error between fields: at the first that it names and that is there
+        named = ((*path, word) for word in _QUOTED.findall(message))
+        path = next((inner for inner in named if inner in document.lines), path)
+    if error["type"] == "string_pattern_mismatch":
+        message = "a name is made of letters, digits and _, and begins with no digit"
+    if error["type"] in ("model_type", "dict_type"):
+        message = "fields are expected here, as `name: value`"
     if error["type"] != "value_error" and path and not isinstance(error["input"], dict | list):
         message += f"; {error['input']!r} is not"
     return document.problem(message, *path)

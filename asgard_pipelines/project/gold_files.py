@@ -21,8 +21,9 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from asgard_pipelines.declarations import GoldTable, Watermark, Where
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSql, Problem, did_you_mean
 from asgard_pipelines.lakehouse import tables_read
-from asgard_pipelines.project.documents import Document, declare, read_document
+from asgard_pipelines.project.documents import Document, declare, read_document, read_text
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FRONT_MATTER = re.compile(r"\s*/\*\s*asgard:[ \t]*\n(.*?)\*/[ \t]*\n?", re.DOTALL)
 
 
@@ -36,7 +37,10 @@ def read_gold(path: Path, file: str, schema: str) -> GoldTable:
     Raises:
         InvalidDeclarations: all that is wrong in the file.
     """
-    text = path.read_text(encoding="utf-8")
+    if not _NAME.fullmatch(path.stem):
+        text = "the file is called as its table: letters, digits and _, beginning with no digit"
+        raise InvalidDeclarations([Problem(file, 1, "name", text)])
+    text = read_text(path, file)
     named = {"name": path.stem, "schema_name": schema}
     if path.suffix == ".sql":
         return _read_sql(text, file, schema, named)
@@ -150,6 +154,9 @@ def _against_select(table: GoldTable, document: Document, sql: str) -> list[Prob
         for column, path in wanted
         if column not in produced
     ]
+    twice = sorted({name for name in produced if name and produced.count(name) > 1})
+    if twice:
+        problems.append(document.problem(f"the SELECT makes '{twice[0]}' twice", "columns"))
     unnamed = [name for name in produced if not name]
     if unnamed:
         problems.append(document.problem("every column of the SELECT needs a name: add AS", "columns"))

@@ -88,6 +88,13 @@ class Scope:
                 *field,
             )
 
+    def need_time(self, table: str, column: str, *field: str | int) -> None:
+        """Raises UnresolvedError when `column` is not there, or is known to be no timestamp."""
+        self.need(table, column, *field)
+        kind = self.gold[table].columns.get(column, "timestamp")
+        if kind != "timestamp":
+            raise UnresolvedError(f"column '{column}' of '{table}' is {kind}, which is no timestamp", *field)
+
     def any_view(self, name: str, *field: str | int) -> FeatureView | OnDemandView:
         """Raises UnresolvedError."""
         view = self.views.get(name) or self.on_demand.get(name)
@@ -120,10 +127,8 @@ def resolve(model: Model, scope: Scope) -> ResolvedModel:
     data = model.training_data
     source = scope.table(data.entity_df_source, "training_data", "entity_df_source")
     scope.need(source, data.label_column, "training_data", "label_column")
-    scope.need(source, data.event_timestamp_column, "training_data", "event_timestamp_column")
-    if model.retrain and model.retrain.on:
-        for index, name in enumerate(model.retrain.on):
-            scope.table(name, "retrain", "on", index)
+    scope.need_time(source, data.event_timestamp_column, "training_data", "event_timestamp_column")
+    _check_label(model, scope.gold[source].columns.get(data.label_column))
     features = _features(model, scope, source)
     used = list(dict.fromkeys(ref.view for ref in features))
     views = scope.stands_on(used)
@@ -131,16 +136,48 @@ def resolve(model: Model, scope: Scope) -> ResolvedModel:
     for key in keys:
         scope.need(source, key, "training_data", "entity_df_source")
     tables = sorted({source, *(view.table for view in views)})
+    roots = sorted({root for table in tables for root in scope.roots[table]})
     return ResolvedModel(
-        model=model,
+        model=_with_policy(model, scope, sorted({*tables, *roots})),
         source=source,
         entity_columns=keys,
         features=features,
         views=[view.name for view in views],
         on_demand_views=[name for name in used if name in scope.on_demand],
         tables=tables,
-        roots=sorted({root for table in tables for root in scope.roots[table]}),
+        roots=roots,
     )
+
+
+def _with_policy(model: Model, scope: Scope, tables: list[str]) -> Model:
+    """The model, its policy naming tables as `schema.table`. Raises UnresolvedError."""
+    if not model.retrain or not model.retrain.on:
+        return model
+    on = [scope.table(name, "retrain", "on", index) for index, name in enumerate(model.retrain.on)]
+    for index, table in enumerate(on):
+        if table not in tables:
+            text = f"the model does not stand on '{table}', only on {', '.join(tables)}"
+            raise UnresolvedError(text, "retrain", "on", index)
+    return model.model_copy(update={"retrain": model.retrain.model_copy(update={"on": on})})
+
+
+def _check_label(model: Model, kind: str | None) -> None:
+    """What a label's declared type already rules out; the rest is known when its values are."""
+    label = model.training_data.label_column
+    if kind == "string" and model.model_type == "regression":
+        raise UnresolvedError(
+            f"label '{label}' is a string, and a regression needs numbers. "
+            "Did you mean `model_type: classification`?",
+            "model_type",
+        )
+    if kind == "timestamp" or (kind or "").startswith("array<"):
+        raise UnresolvedError(
+            f"label '{label}' is {kind}, which cannot be learnt", "training_data", "label_column"
+        )
+    wanted = {"bool": (bool,), "string": (str,), "int32": (int,), "int64": (int,)}.get(kind or "")
+    if wanted and model.positive_label is not None and type(model.positive_label) not in wanted:
+        given = model.positive_label
+        raise UnresolvedError(f"label '{label}' is {kind}, and never {given!r}", "positive_label")
 
 
 def _features(model: Model, scope: Scope, source: str) -> list[FeatureRef]:

@@ -185,3 +185,12 @@ def test_one_column_reached_by_two_views_is_one_feature_and_two_under_one_name_a
         "'total_orders' is one thing in 'customer_orders' and another in 'customer_rhythm'"
         in clash[0].message
     )
+
+
+def test_a_policy_names_its_tables_in_full_however_they_were_written(repo: Path) -> None:
+    change(
+        repo / "models/customer_churn.yaml", "test_size: 0.25", "test_size: 0.25\nretrain: {on: [purchases]}"
+    )
+    policy = compile_repo(Settings.read()).model("customer_churn").model.retrain
+    assert policy
+    assert policy.on == ["gold.purchases"]
