@@ -5,51 +5,60 @@ from __future__ import annotations
 from functools import partial
 
 from asgard_pipelines.declarations import Declarations, GoldTable
-from asgard_pipelines.graph.clocks import clock_watermark, clocks
+from asgard_pipelines.graph.clocks import Clock, clock_watermark, clocks
 from asgard_pipelines.graph.observation import logical_changes
 from asgard_pipelines.graph.plan import Ground, Plan
 
 
 def decide_gold(ground: Ground, plan: Plan) -> None:
-    """A table is due when a source differs logically from what its partitions were computed from."""
-    from asgard_pipelines.lakehouse import stale
+    """A table is due when a source differs logically from what its partitions were computed from.
 
+    A run carries one range of partitions, so one clock: that of the first due table, sources first.
+    Tables of another clock are deferred, and so is what reads a deferred table.
+    """
     clock_of = clocks(ground.declarations)
-    changes = partial(logical_changes, ground.settings, ground.lakehouse)
+    ticking: Clock | None = None
     for table in _upstream_first(ground.declarations):
+        subject, clock = f"gold/{table.name}", clock_of.get(table.table)
         obstacle = ground.obstacle(plan, table.reads)
         if obstacle:
-            plan.decide(f"gold/{table.name}", "wait", obstacle)
+            plan.decide(subject, "wait", obstacle)
+            if any(source in plan.deferred for source in table.reads):
+                plan.deferred.append(table.table)
             continue
-        sources = {s: ground.lakehouse.pin(s) for s in table.reads if ground.lakehouse.exists(s)}
-        clock = clock_of.get(table.table)
-        keys = stale(
-            ground.lakehouse,
-            table,
-            sources=sources,
-            time_columns={source: ground.time_column(source) for source in sources},
-            watermark=clock_watermark(clock, ground.observed.watermarks) if clock else None,
-            changes=changes,
-        )
-        upstream = [key for source in table.reads for key in plan.gold.get(source, [])]
-        keys = sorted({*keys, *upstream})
-        if keys or any(source in plan.gold for source in table.reads):
-            plan.gold[table.table] = keys if clock else []
-            plan.decide(f"gold/{table.name}", "build", _in_words(keys) if clock else "its sources changed")
-    _keep_one_clock(ground, plan)
+        keys = _stale(ground, table, clock)
+        rebuilt = [source for source in table.reads if source in plan.gold]
+        if clock and any(clock_of.get(source) != clock for source in rebuilt):
+            plan.deferred.append(table.table)  # only once they are built it is known what they reach
+            plan.decide(subject, "wait", f"{', '.join(rebuilt)} is built first")
+            continue
+        upstream = {key for source in rebuilt for key in plan.gold[source]} if clock else set()
+        keys = sorted({*keys, *(key for key in upstream if key >= (table.start or ""))})
+        if not keys and (clock or not rebuilt):
+            continue
+        if clock and ticking and clock != ticking:
+            plan.deferred.append(table.table)
+            plan.decide(subject, "wait", f"{_in_words(keys)}; the next run builds it")
+            continue
+        ticking = ticking or clock
+        plan.gold[table.table] = keys if clock else []
+        plan.decide(subject, "build", _in_words(keys) if clock else "its sources changed")
+    due = sorted({key for keys in plan.gold.values() for key in keys})
+    plan.partitions = (due[0], due[-1]) if due else None
 
 
-def _keep_one_clock(ground: Ground, plan: Plan) -> None:
-    """A run carries one range of partitions, so one clock: with several due, the others are deferred."""
-    clock_of = clocks(ground.declarations)
-    ticking = sorted({clock_of[table] for table in plan.gold if table in clock_of}, key=lambda c: c.name)
-    if not ticking:
-        return
-    plan.deferred = [table for table in plan.gold if table in clock_of and clock_of[table] != ticking[0]]
-    for table in plan.deferred:
-        del plan.gold[table]
-    keys = sorted({key for table, due in plan.gold.items() if table in clock_of for key in due})
-    plan.partitions = (keys[0], keys[-1])
+def _stale(ground: Ground, table: GoldTable, clock: Clock | None) -> list[str]:
+    from asgard_pipelines.lakehouse import stale
+
+    sources = {s: ground.lakehouse.pin(s) for s in table.reads if ground.lakehouse.exists(s)}
+    return stale(
+        ground.lakehouse,
+        table,
+        sources=sources,
+        time_columns={source: ground.time_column(source) for source in sources},
+        watermark=clock_watermark(clock, ground.observed.watermarks) if clock else None,
+        changes=partial(logical_changes, ground.settings, ground.lakehouse),
+    )
 
 
 def _upstream_first(declarations: Declarations) -> list[GoldTable]:

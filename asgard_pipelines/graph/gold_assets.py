@@ -1,6 +1,6 @@
 """Gold tables in the graph: the external ones are watched, the declared ones are built."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -80,7 +80,7 @@ def _built_table(
             table,
             sources=sources,
             watermark=watermark,
-            partitions=list(context.partition_keys) if clock else None,
+            partitions=_own_keys(table, context.partition_keys) if clock else None,
         )
         run.wrote(built.pin)
         schemas = {t: run.lakehouse.state(t).columns for t in sources}
@@ -97,6 +97,11 @@ def _built_table(
         )
 
     return build_table
+
+
+def _own_keys(table: GoldTable, keys: Sequence[str]) -> list[str]:
+    """A clock starts with its first table: a run's range may begin before this one does."""
+    return [key for key in keys if key >= (table.start or "")]
 
 
 def watermarks(
