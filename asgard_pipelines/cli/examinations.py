@@ -13,6 +13,7 @@ from typing import Literal
 
 from asgard_pipelines.cli.ports import HOST, holder, ui_ports
 from asgard_pipelines.cli.running import running, sick_daemons
+from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import AsgardError
 from asgard_pipelines.settings import Settings
 
@@ -130,6 +131,20 @@ def _declarations(settings: Settings) -> Iterator[Finding]:
             f"{len(found.gold)} gold tables, {len(found.views)} views, {len(found.models)} models, "
             f"{len(found.predictions)} predictions in {settings.repo}",
         )
+        yield from _contracts(settings, found)
+
+
+def _contracts(settings: Settings, declarations: Declarations) -> Iterator[Finding]:
+    from asgard_pipelines.cli.contracts import broken
+    from asgard_pipelines.lakehouse import Lakehouse
+
+    try:
+        for table, message in broken(Lakehouse(settings), declarations):
+            place = str(table.where) if table.where.file else table.table
+            mend = f"mend {place}, or the table; then: asgard apply"
+            yield Finding(table.table, "missing", f"{place}: {message}", mend)
+    except Exception as error:  # whatever the catalog's database says is the finding
+        yield Finding("Tables", "missing", _first_line(error), "asgard config")
 
 
 def _dagster(settings: Settings) -> Iterator[Finding]:

@@ -28,4 +28,4 @@ def init(
     out.print(
         f"\n[green]✓[/] {name} is there. From here on it is the project:\n\n  export ASGARD_REPO={name}\n"
     )
-    out.print(f"{name}/README.md says how to go on.")
+    out.print(f"{name}/{'gold/README.md' if empty else 'README.md'} says how to go on.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from feast import types
+from feast.errors import SpecifiedFeaturesNotPresentError
 from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
 from feast.value_type import ValueType
@@ -179,6 +181,7 @@ def _on_demand(view: Any, common: dict[str, Any], known: set[str]) -> OnDemandVi
         raise _WrongError(
             "sources", "request data does not exist in training and batch prediction: use feature views"
         )
+    _try_function(view)
     code = getattr(view.feature_transformation, "udf_string", "") or ""
     return OnDemandView(
         **common,
@@ -186,6 +189,23 @@ def _on_demand(view: Any, common: dict[str, Any], known: set[str]) -> OnDemandVi
         sources=sources,
         fingerprint=hashlib.sha256(code.encode()).hexdigest(),
     )
+
+
+def _try_function(view: Any) -> None:
+    """Runs it on one made-up row, as `feast apply` would. Raises _WrongError."""
+    try:
+        view.infer_features()
+    except SpecifiedFeaturesNotPresentError as error:
+        missing = re.findall(r"name='(\w+)'", str(error).split(" not found in ")[0])  # it keeps no list
+        raise _WrongError(
+            "schema",
+            f"the function does not return {', '.join(missing)} as the schema says: by that name, with "
+            "that type, and without a description",
+        ) from None
+    except Exception as error:  # whatever a user's function raises is a problem of that function
+        raise _WrongError(
+            "", f"the function fails on a made-up row: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _service(service: Any, common: dict[str, Any], known: set[str]) -> FeatureService:

@@ -220,6 +220,10 @@ def qualified(query: exp.Query, schema: Mapping[str, Mapping[str, str]]) -> exp.
 def _unresolved(message: str, schema: Mapping[str, Mapping[str, str]]) -> InvalidSql:
     found = re.match(r"Column '(.+)' could not be resolved\. Line: (\d+), Col: (\d+)", message, re.DOTALL)
     if found is None:
+        unknown = re.match(r"Unknown column: (\w+)", message)  # of a table that is named, without a place
+        if unknown:
+            hint = did_you_mean(unknown[1], {name for columns in schema.values() for name in columns})
+            return InvalidSql(f"Column '{unknown[1]}' not found.{hint}")
         return InvalidSql(f"{message.rstrip('.')}.")
     column, line, place = found.groups()
     known = {name for columns in schema.values() for name in columns}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +20,6 @@ from asgard_pipelines.training.evaluation import evaluate
 from asgard_pipelines.training.fitting import FittedModel, fit
 from asgard_pipelines.training.hyperparameters import Recipe, recipe
 from asgard_pipelines.training.labels import classes_of, codes_of, normalised, positive_label
-from asgard_pipelines.training.pictures import pictures
 from asgard_pipelines.training.signature import Class, Input, Signature
 from asgard_pipelines.training.training_rows import training_rows
 from asgard_pipelines.training.training_set import TrainingSet
@@ -70,6 +70,10 @@ def train_candidate(
     scores = {part: fitted.scores(table) for part, table in rows.items()}
     metrics = {part: evaluate(signature, targets[part], scores[part]) for part in rows}
     importances = fitted.importances()
+    # Matplotlib keeps a list of the machine's fonts, in the person's own folders unless told otherwise.
+    os.environ.setdefault("MPLCONFIGDIR", str(settings.state_folder / "cache" / "matplotlib"))
+    from asgard_pipelines.training.pictures import pictures
+
     drawn = pictures(signature, targets["test"], scores["test"], metrics["test"], importances)
     version = registry.register(
         Registration(

@@ -10,6 +10,7 @@ import pytest
 
 from asgard_pipelines.cli import examinations
 from asgard_pipelines.cli.ports import free_port
+from asgard_pipelines.project import init
 
 AsgardJson = Callable[..., tuple[int, Any]]
 
@@ -69,3 +70,28 @@ def test_a_person_sees_one_line_per_finding_and_its_cure(asgard: Callable[..., t
     assert code == 1
     assert "✗ Declarations" in out
     assert "→ asgard init my_project" in out
+
+
+def test_declarations_that_do_not_fit_the_tables_there_are_told_before_anything_is_built(
+    asgard_json: AsgardJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = tmp_path / "parcels"
+    init(repo)
+    monkeypatch.setenv("ASGARD_REPO", str(repo))
+    assert asgard_json("land", "deliveries", str(repo / "data" / "deliveries.csv"))[0] == 0
+    assert asgard_json("doctor")[0] == 0
+    _replace(
+        repo / "gold" / "deliveries.yaml", "  courier_id: string", "  courier_id: string\n  tip: float64"
+    )
+    _replace(repo / "gold" / "courier_days.sql", "avg(d.distance_km)", "avg(d.distance_mk)")
+    code, document = asgard_json("doctor")
+    told = {finding["subject"]: finding["message"] for finding in document["findings"]}
+    assert code == 1
+    assert told["gold.deliveries"].startswith("gold/deliveries.yaml:3: Column 'tip' not found")
+    assert "Column 'distance_mk' not found. Did you mean 'distance_km'?" in told["gold.courier_days"]
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

@@ -125,6 +125,8 @@ SAID_SOMEWHERE = [
     (VIEWS, 'OWNER = "team:customers"', 'OWNER = "some body"', "owner", "e-mail address or team:NAME"),
     (VIEWS, "features=[customer_orders],", 'features=[customer_orders[["total_order"]]],', "", "total_order does not exist"),
     (VIEWS, 'Field(name="total_quantity", dtype=Int64', 'Field(name="total_orders", dtype=Int64), Field(name="total_orders", dtype=Int64', "features", "stands there twice"),
+    (VIEWS, 'rhythm["idle_share"]', 'rhythm["idle_shre"]', "schema", "does not return idle_share"),
+    (VIEWS, 'inputs["days_since_last_order"]', 'inputs["days_since_lst_order"]', "", "KeyError: 'days_since_lst_order'"),
     (STORE, "provider: local", "provider: [local", "", "this is no YAML"),
     (STORE, "project: asgard_demo", "project: asgard demo", "project", "alphanumerical"),
     (STORE, "type: duckdb", "type: duckdbb", "", "duckdbb"),
