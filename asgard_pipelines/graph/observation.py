@@ -29,6 +29,7 @@ class Observed:
     """What stands in the external tables now.
 
     `watermarks`: table -> instant (UTC). `new_keys`: clock name -> partition keys to add.
+    `displaced`: clock name -> keys to take away before that; they are among the new ones.
     `events`: what Dagster is to be told. `missing`: declared tables that nobody has written yet.
     """
 
@@ -36,6 +37,7 @@ class Observed:
     watermarks: dict[str, datetime | None] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     new_keys: dict[str, list[str]] = field(default_factory=dict)
+    displaced: dict[str, list[str]] = field(default_factory=dict)
     events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -58,9 +60,13 @@ def observe(
     clock_of = clocks(declarations)
     for clock in set(clock_of.values()):
         keys = clock.keys(clock_watermark(clock, found.watermarks))
-        known = set(instance.get_dynamic_partitions(clock.name))
+        known = instance.get_dynamic_partitions(clock.name)
         found.keys[clock.name] = keys
-        found.new_keys[clock.name] = [key for key in keys if key not in known]
+        first = min((key for key in keys if key not in set(known)), default=None)
+        # Dagster keeps keys as they were added, and a range counts in that order: it has to be time's.
+        displaced = [key for key in known if first is not None and key > first]
+        found.displaced[clock.name] = displaced
+        found.new_keys[clock.name] = sorted({*keys, *displaced} - (set(known) - set(displaced)))
     for table in external:
         if table.table in found.pins and found.pins[table.table].snapshot_id is not None:
             found.events += _told(settings, lakehouse, instance, table, found, clock_of.get(table.table))
@@ -70,6 +76,8 @@ def observe(
 def report(observed: Observed, instance: dg.DagsterInstance) -> None:
     """Tells Dagster what was observed, outside a sensor."""
     for clock, keys in observed.new_keys.items():
+        for key in observed.displaced.get(clock, []):
+            instance.delete_dynamic_partition(clock, key)
         if keys:
             instance.add_dynamic_partitions(clock, keys)
     for event in observed.events:

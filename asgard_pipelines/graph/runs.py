@@ -15,7 +15,7 @@ from asgard_pipelines.graph.assembly import definitions
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.keeping_up import RANGE_END, RANGE_START, next_step
 from asgard_pipelines.graph.observation import report
-from asgard_pipelines.graph.run_history import run_under_way
+from asgard_pipelines.graph.run_history import bury_dead_runs, run_under_way
 from asgard_pipelines.settings import Settings
 
 
@@ -68,6 +68,7 @@ def run_assets(
     graph = definitions(declarations)
     keys = _resolve(graph, selection)
     with open_instance(settings) as instance:
+        bury_dead_runs(settings, instance)
         busy = run_under_way(instance, keys)
         if busy:
             raise Conflict(f"Run {busy} is under way and materializes some of these assets.", run_id=busy)
@@ -77,17 +78,25 @@ def run_assets(
 def reconcile(
     settings: Settings, declarations: Declarations, *, on_event: OnEvent | None = None
 ) -> list[RunOutcome]:
-    """Runs what the sensor would ask for, in this process, until nothing is due or a run fails."""
+    """Runs what the sensor would ask for, in this process, until nothing is due or a run fails.
+
+    Raises:
+        Conflict: the same is due after a run that did it.
+    """
     from asgard_pipelines.lakehouse import Lakehouse
 
     graph, lakehouse = definitions(declarations), Lakehouse(settings)
     outcomes: list[RunOutcome] = []
+    done: set[str | None] = set()
     with open_instance(settings) as instance:
         while True:
             step = next_step(settings, lakehouse, declarations, instance)
             report(step.observed, instance)
             if step.request is None:
                 return outcomes
+            if step.request.run_key in done:  # the sensor's daemon would not start it again either
+                raise Conflict(f"A run has done it, and still it is due: {step.reason}.")
+            done.add(step.request.run_key)
             keys = list(step.request.asset_selection or [])
             outcomes.append(_execute(graph, instance, keys, step.request.tags, on_event))
             if not outcomes[-1].succeeded:

@@ -25,17 +25,18 @@ def keep_up_sensor(declarations: Declarations) -> dg.SensorDefinition:
 
         settings = Settings.read()
         step = next_step(settings, Lakehouse(settings), declarations, context.instance)
-        additions = [
-            dg.DynamicPartitionsDefinition(name=clock).build_add_request(keys)
-            for clock, keys in step.observed.new_keys.items()
-            if keys
-        ]
+        keys: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+        for clock, new in step.observed.new_keys.items():
+            if step.observed.displaced.get(clock):
+                keys.append(dg.DeleteDynamicPartitionsRequest(clock, step.observed.displaced[clock]))
+            if new:
+                keys.append(dg.AddDynamicPartitionsRequest(clock, new))
         cursor = json.dumps({table: pin.snapshot_id for table, pin in sorted(step.observed.pins.items())})
         return dg.SensorResult(
             run_requests=[step.request] if step.request else None,
             skip_reason=None if step.request else dg.SkipReason(step.reason),
             cursor=cursor,
-            dynamic_partitions_requests=additions,
+            dynamic_partitions_requests=keys,
             asset_events=step.observed.events,
         )
 
