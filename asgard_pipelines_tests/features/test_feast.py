@@ -187,7 +187,9 @@ def test_an_on_demand_function_that_fails_or_drops_rows_is_named(repo: Path) -> 
     views.write_text(whole.replace("    return rhythm\n", "    return rhythm.head(1)\n"))
     with pytest.raises(Invalid, match="'customer_rhythm' gave 1 rows for 3"):
         rhythm(settings, lakehouse)
-    views.write_text(whole.replace("    return rhythm\n", "    raise KeyError('no')\n"))
+    # On the one made-up row that declarations are tried with, it works.
+    fails = "    if len(inputs) > 1:\n        raise KeyError('no')\n    return rhythm\n"
+    views.write_text(whole.replace("    return rhythm\n", fails))
     with pytest.raises(Invalid, match="'customer_rhythm' failed: KeyError"):
         rhythm(settings, lakehouse)
 
