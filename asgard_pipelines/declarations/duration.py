@@ -24,6 +24,8 @@ def _parse(value: Any) -> Any:
                 raise ValueError(f"'{value}' is longer than time") from None
         if not _ISO.match(value.strip()):
             raise ValueError(f"a duration is written as 90d, 6h, 30 minutes or P90D; '{value}' is not one")
+    if isinstance(value, int):  # compiled declarations hold seconds, as floats
+        raise ValueError(f"{value} has no unit: write {value}d for days or {value}s for seconds")
     return value
 
 

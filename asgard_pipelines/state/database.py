@@ -6,8 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import URL, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
+from asgard_pipelines.errors import InvalidSettings
 from asgard_pipelines.settings import Settings
 
 metadata = MetaData()
@@ -16,14 +18,29 @@ metadata = MetaData()
 
 @lru_cache(maxsize=8)
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(parsed)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _patient)
     metadata.create_all(engine)
     return engine
+
+
+def _parsed(url: str) -> URL:
+    """Raises InvalidSettings, without the address: it may hold a password."""
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except ArgumentError as error:
+        raise InvalidSettings(
+            "ASGARD_STATE_URL is no database address. Right would be, for example, "
+            "'sqlite:////var/lib/asgard/state.db' or 'postgresql+psycopg://user@host/database'.",
+            setting="ASGARD_STATE_URL",
+            cause=type(error).__name__,
+        ) from None
+    return parsed
 
 
 def _patient(connection: Any, _record: object) -> None:

@@ -87,13 +87,18 @@ def test_a_gold_table_that_cannot_be_kept_up_is_refused(fields, message) -> None
         ("90d", timedelta(days=90)),
         ("6 hours", timedelta(hours=6)),
         ("P1D", timedelta(days=1)),
-        (60, timedelta(0, 60)),
+        (60.0, timedelta(0, 60)),
     ],
 )
 def test_durations_are_read_as_people_write_them_and_kept_through_json(written, meant) -> None:
     table = GoldTable.model_validate({**HERE, "sql": "SELECT 1", "lookahead": written})
     assert table.lookahead == meant
     assert GoldTable.model_validate_json(table.model_dump_json()) == table
+
+
+def test_a_duration_without_a_unit_is_refused() -> None:
+    with pytest.raises(ValidationError, match="90 has no unit: write 90d for days or 90s for seconds"):
+        GoldTable.model_validate({**HERE, "sql": "SELECT 1", "lookahead": 90})
 
 
 @pytest.mark.parametrize(
