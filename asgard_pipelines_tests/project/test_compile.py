@@ -180,6 +180,7 @@ def test_one_column_reached_by_two_views_is_one_feature_and_two_under_one_name_a
     names = [ref.feature for ref in compile_repo(Settings.read()).model("customer_churn").features]
     assert names.count("total_spent") == 1
     change(repo / "views/customers.py", '"avg_days_between_orders", dtype', '"total_orders", dtype')
+    change(repo / "views/customers.py", 'rhythm["avg_days_between_orders"]', 'rhythm["total_orders"]')
     clash = [p for p in problems() if p.field == "feature_service"]
     assert (
         "'total_orders' is one thing in 'customer_orders' and another in 'customer_rhythm'"
