@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from asgard_pipelines.errors import InvalidDeclarations, Problem
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import compile_repo
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.project.repo_changes import change, problems
 
 REPO = Path(__file__).parents[2] / "feature_repo"
 
@@ -20,29 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-
-
-@pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy = tmp_path / "feature_repo"
-    shutil.copytree(REPO, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setenv("ASGARD_REPO", str(copy))
-    monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "home"))
-    return copy
-
-
-def change(path: Path, old: str, new: str) -> int:
-    """The line in which `new` stands now."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    return text[: text.index(old)].count("\n") + 1
-
-
-def problems() -> list[Problem]:
-    with pytest.raises(InvalidDeclarations) as caught:
-        compile_repo(Settings.read())
-    return caught.value.problems
 
 
 def test_the_demo_compiles_and_its_models_are_resolved(repo: Path) -> None:
