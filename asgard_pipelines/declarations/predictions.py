@@ -21,6 +21,7 @@ class Prediction(Declared):
     model_id: str
     """A model's name (its champion), `name@alias`, or `name_version`."""
     input_table: str
+    """A table, or a feature view (then its table); compiled: `schema.table`."""
     entity_columns: list[Name]
     feature_views: list[str]
     output_table: Name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asgard_pipelines.declarations import Prediction, fingerprint
 from asgard_pipelines.graph.plan import Ground, Plan
-from asgard_pipelines.graph.prediction_assets import follows_champion, qualified, view_tables
+from asgard_pipelines.graph.prediction_assets import follows_champion, view_tables
 from asgard_pipelines.state import last_election
 
 
@@ -20,7 +20,7 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
 
     declarations, lakehouse = ground.declarations, ground.lakehouse
     views = view_tables(declarations, prediction.feature_views)
-    tables = sorted({qualified(declarations, prediction.input_table), *views})
+    tables = sorted({prediction.input_table, *views})
     obstacle = ground.obstacle(plan, tables)
     if obstacle:
         return "wait", obstacle

@@ -29,7 +29,7 @@ def follows_champion(declarations: Declarations, prediction: Prediction) -> bool
 def _prediction(prediction: Prediction, declarations: Declarations) -> dg.AssetsDefinition:
     keys = table_keys(declarations)
     views = [view for view in declarations.all_views if view.name in prediction.feature_views]
-    input_table = qualified(declarations, prediction.input_table)
+    input_table = prediction.input_table
     tables = sorted({input_table, *view_tables(declarations, prediction.feature_views)})
     elected = follows_champion(declarations, prediction)
     ins: dict[str, Any] = {}
@@ -93,14 +93,6 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
         )
 
     return score
-
-
-def qualified(declarations: Declarations, table: str) -> str:
-    """`schema.table` of a name as declared; a bare one is a declared table's, else gold's."""
-    parts = table.split(".")
-    if len(parts) > 1:
-        return ".".join(parts[-2:])
-    return next((t.table for t in declarations.gold if t.name == table), f"gold.{table}")
 
 
 def view_tables(declarations: Declarations, names: list[str]) -> set[str]:

@@ -71,7 +71,7 @@ def publish(
     from asgard_pipelines.features import historical_features
     from asgard_pipelines.training import load_predictor
 
-    source = pins[lakehouse.resolve(prediction.input_table)]
+    source = pins[prediction.input_table]
     instants = _instants(lakehouse, prediction, source)
     prediction_id = _identity(prediction, version, pins, instants)
     done = lakehouse.find(prediction.table, prediction_id) if lakehouse.exists(prediction.table) else None

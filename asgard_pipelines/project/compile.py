@@ -67,8 +67,14 @@ def compile_repo(settings: Settings) -> Declarations:
         on_demand_views=contents.on_demand_views,
         services=contents.services,
         models=sorted(resolved, key=lambda r: r.model.name),
-        predictions=sorted((p for _, p in declared_predictions), key=lambda p: p.name),
+        predictions=sorted((_settled(p, scope) for _, p in declared_predictions), key=lambda p: p.name),
     )
+
+
+def _settled(prediction: Prediction, scope: Scope) -> Prediction:
+    """The prediction with its input's full name: a bare name or a view's means nothing to other rooms."""
+    table = scope.table(prediction.input_table, "input_table")
+    return prediction.model_copy(update={"input_table": table})
 
 
 def _repo_contents(settings: Settings, problems: list[Problem]) -> RepoContents | None:

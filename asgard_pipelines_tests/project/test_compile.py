@@ -171,3 +171,13 @@ def test_a_policy_names_its_tables_in_full_however_they_were_written(repo: Path)
     policy = compile_repo(Settings.read()).model("customer_churn").model.retrain
     assert policy
     assert policy.on == ["gold.purchases"]
+
+
+@pytest.mark.parametrize("written", ["customer_aggregates", "gold.customer_aggregates", "customer_orders"])
+def test_a_prediction_knows_its_input_by_its_full_name_however_it_was_written(
+    repo: Path, written: str
+) -> None:
+    declared = "input_table: customer_aggregates"
+    change(repo / "predictions/churn_predictions.yaml", declared, f"input_table: {written}")
+    (prediction,) = compile_repo(Settings.read()).predictions
+    assert prediction.input_table == "gold.customer_aggregates"
