@@ -18,20 +18,27 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.gold_pins import pins_of
     from asgard_pipelines.lakehouse.gold_stale import roots_read, stale, watermark
     from asgard_pipelines.lakehouse.lakehouse import Lakehouse
-    from asgard_pipelines.lakehouse.pins import AnyOf, OneOf, Pin, Predicate, TimeRange
+    from asgard_pipelines.lakehouse.parquet_source import parquet_source
+    from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Pin, Predicate, TimeRange
+    from asgard_pipelines.lakehouse.sources import DataFile, Piece, Positions, Source
     from asgard_pipelines.lakehouse.sql import SqlResult, run_sql
     from asgard_pipelines.lakehouse.sql_text import column_lineage, not_deterministic, tables_read
 
 _HOMES = {
     "AnyOf": "pins",
     "BaseMoved": "commits",
+    "Between": "pins",
     "Built": "gold",
     "Changes": "changes",
     "Commit": "commits",
+    "DataFile": "sources",
     "Lakehouse": "lakehouse",
     "OneOf": "pins",
+    "Piece": "sources",
     "Pin": "pins",
+    "Positions": "sources",
     "Predicate": "pins",
+    "Source": "sources",
     "SqlResult": "sql",
     "TableState": "catalog",
     "TimeRange": "pins",
@@ -39,6 +46,7 @@ _HOMES = {
     "column_lineage": "sql_text",
     "contract_problems": "gold_contract",
     "not_deterministic": "sql_text",
+    "parquet_source": "parquet_source",
     "pins_of": "gold_pins",
     "roots_read": "gold_stale",
     "run_sql": "sql",
@@ -50,13 +58,18 @@ _HOMES = {
 __all__ = [
     "AnyOf",
     "BaseMoved",
+    "Between",
     "Built",
     "Changes",
     "Commit",
+    "DataFile",
     "Lakehouse",
     "OneOf",
+    "Piece",
     "Pin",
+    "Positions",
     "Predicate",
+    "Source",
     "SqlResult",
     "TableState",
     "TimeRange",
@@ -64,6 +77,7 @@ __all__ = [
     "column_lineage",
     "contract_problems",
     "not_deterministic",
+    "parquet_source",
     "pins_of",
     "roots_read",
     "run_sql",

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
 from pyiceberg.expressions import BooleanExpression
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan, Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
@@ -27,18 +28,16 @@ from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it t
 
 from asgard_pipelines.errors import BackendUnavailable, ColumnNotFound, Conflict, Invalid
 from asgard_pipelines.lakehouse.catalog import Catalog, snapshot_of, summary_of
+from asgard_pipelines.lakehouse.data_files import DataFiles, Rows
 from asgard_pipelines.lakehouse.filters import expression
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
-from asgard_pipelines.lakehouse.row_types import cast, evolve, fit, stored_schema
+from asgard_pipelines.lakehouse.row_types import stored_schema
 
 KEY = "asgard.key"
 """The property of a snapshot's summary that holds its idempotency key."""
 
 _WRITER = "asgard.writer"
 """The property that tells which call landed a commit, when its answer got lost."""
-
-Rows: TypeAlias = pa.Table | Callable[[], pa.RecordBatchReader]
-"""Rows to write. A callable gives a fresh reader for each try, since a try spends it."""
 
 TableProperties: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
 """Properties to set; a callable makes them from those that stand, anew for each try."""
@@ -73,11 +72,12 @@ class Writer:
         self, table: str, rows: Rows, key: str, properties: Mapping[str, str], partition_by: str | None
     ) -> Commit:
         name = self._catalog.qualified(table)
+        data = DataFiles(name, rows)
 
         def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
-            transaction.append(_fitted(name, transaction, rows), dict(properties) | summary)
+            _add(transaction, data.files(transaction), dict(properties) | summary)
 
-        return self._write(name, rows, key, stage, partition_by)
+        return self._write(name, data, key, stage, partition_by)
 
     def overwrite(
         self,
@@ -91,20 +91,20 @@ class Writer:
         base: Pin | None,
     ) -> Commit:
         name = self._catalog.qualified(table)
+        data = DataFiles(name, rows)
 
         def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
             _need_base(name, table, base)
-            fitted = _fitted(name, transaction, rows)
+            files = data.files(transaction)
             condition = expression(where, transaction.table_metadata.schema(), name)
             summary = dict(properties) | summary
-            # PyIceberg warns of an overwrite that finds nothing to remove
+            # PyIceberg warns of a delete that finds nothing to remove
             if table is not None and _any_file(table, transaction, condition):
-                transaction.overwrite(fitted, condition, summary)
-            else:
-                transaction.append(fitted, summary)
+                transaction.delete(condition, summary)
+            _add(transaction, files, summary)
             _set_properties(transaction, table_properties)
 
-        return self._write(name, rows, key, stage, partition_by)
+        return self._write(name, data, key, stage, partition_by)
 
     def set_properties(self, table: str, properties: TableProperties, base: Pin | None) -> None:
         name = self._catalog.qualified(table)
@@ -149,7 +149,7 @@ class Writer:
     def _write(
         self,
         name: str,
-        rows: Rows,
+        data: DataFiles,
         key: str,
         stage: Callable[[Transaction, dict[str, str], Table | None], None],
         partition_by: str | None,
@@ -160,7 +160,7 @@ class Writer:
             table = self._catalog.find(name)
             if standing := table and with_key(table, key):
                 return _commit(name, standing, writer)
-            transaction = _once(table) if table else self._creation(name, rows, partition_by)
+            transaction = _once(table) if table else self._creation(name, data, partition_by)
             stage(transaction, {KEY: key, _WRITER: writer}, table)
             landed = transaction.commit_transaction().current_snapshot()
             assert landed is not None  # what was just committed
@@ -168,9 +168,9 @@ class Writer:
 
         return self._until_landed(name, attempt)
 
-    def _creation(self, name: str, rows: Rows, partition_by: str | None) -> Transaction:
+    def _creation(self, name: str, data: DataFiles, partition_by: str | None) -> Transaction:
         self._catalog.make_namespace_of(name)
-        schema = stored_schema(_reader(rows).schema)
+        schema = stored_schema(data.schema)
         transaction = self._catalog.iceberg.create_table_transaction(name, schema, properties=_NEW_TABLE)
         if partition_by is not None:
             column, transform = _partition(partition_by, schema, name)
@@ -235,16 +235,10 @@ def _once(table: Table) -> Transaction:
     return table.transaction()
 
 
-def _reader(rows: Rows) -> pa.RecordBatchReader:
-    return rows.to_reader() if isinstance(rows, pa.Table) else rows()
-
-
-def _fitted(name: str, transaction: Transaction, rows: Rows) -> pa.Table | pa.RecordBatchReader:
-    reader = _reader(rows)
-    evolve(transaction, fit(name, transaction.table_metadata.schema(), reader.schema))
-    fitted = cast(name, transaction.table_metadata.schema(), reader)
-    # PyIceberg writes no stream into a partitioned table
-    return fitted if transaction.table_metadata.spec().is_unpartitioned() else fitted.read_all()
+def _add(transaction: Transaction, files: Sequence[DataFile], summary: dict[str, str]) -> None:
+    with transaction._append_snapshot_producer(summary) as snapshot:
+        for file in files:
+            snapshot.append_data_file(file)
 
 
 def _any_file(table: Table, transaction: Transaction, condition: BooleanExpression) -> bool:

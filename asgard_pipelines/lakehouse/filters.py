@@ -14,13 +14,14 @@ from pyiceberg.expressions import (
     GreaterThanOrEqual,
     In,
     LessThan,
+    LessThanOrEqual,
     Or,
 )
 from pyiceberg.schema import Schema
 from pyiceberg.types import DateType, PrimitiveType, TimestampType, TimestamptzType
 
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
-from asgard_pipelines.lakehouse.pins import AnyOf, OneOf, Predicate, TimeRange
+from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Predicate, TimeRange
 
 
 def naive_utc(instant: datetime) -> datetime:
@@ -55,6 +56,11 @@ def _one(predicate: Predicate, schema: Schema, table: str) -> BooleanExpression:
     kind = column_kind(schema, predicate.column, table)
     if isinstance(predicate, OneOf):
         return In(term=predicate.column, literals={_value(value, kind) for value in predicate.values})
+    if isinstance(predicate, Between):
+        return And(
+            GreaterThanOrEqual(term=predicate.column, value=predicate.low),
+            LessThanOrEqual(term=predicate.column, value=predicate.high),
+        )
     return _range(predicate, kind, table)
 
 

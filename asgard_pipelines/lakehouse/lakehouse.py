@@ -11,8 +11,11 @@ from asgard_pipelines.errors import TableNotFound
 from asgard_pipelines.lakehouse import reads
 from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of, summary_of
 from asgard_pipelines.lakehouse.changes import Changes, changes
-from asgard_pipelines.lakehouse.commits import Commit, Rows, TableProperties, Writer
+from asgard_pipelines.lakehouse.commits import Commit, TableProperties, Writer
+from asgard_pipelines.lakehouse.data_files import Rows
+from asgard_pipelines.lakehouse.pinned_source import PinnedSource
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.lakehouse.sources import Source
 from asgard_pipelines.settings import Settings
 
 _COMMIT_SECONDS = 300.0
@@ -88,6 +91,14 @@ class Lakehouse:
         """`read`, all of it in memory."""
         return self.read(pin, columns, where).read_all()
 
+    def source(self, pin: Pin) -> Source:
+        """The pinned table's rows by file and place.
+
+        Raises:
+            TableNotFound, SnapshotNotFound
+        """
+        return PinnedSource(self.catalog.pinned(pin))
+
     def newest(self, pin: Pin, column: str) -> datetime | None:
         """The greatest time in `column` (UTC aware), None when there is none; mostly from file bounds.
 
@@ -108,9 +119,9 @@ class Lakehouse:
         """Add rows in one commit; when a commit with `key` stands already, nothing is done.
 
         Args:
-            rows: a table, or a callable that gives a fresh reader for each try. New columns are
-                added to the table (null in its older rows), and a column is widened where that
-                loses nothing.
+            rows: a table, or a callable that gives a fresh reader: they are streamed into data files
+                first, in bounded memory, and the commit is tried with these. New columns are added
+                to the table (null in its older rows), and a column is widened where that loses nothing.
             properties: more properties for the snapshot's summary.
             partition_by: for a table that is made by this commit: `month(COLUMN)` or `day(COLUMN)`.
 

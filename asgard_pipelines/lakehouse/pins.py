@@ -36,11 +36,20 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Between:
+    """Rows whose `column` lies in [low, high], both included."""
+
+    column: str
+    low: str | int
+    high: str | int
+
+
+@dataclass(frozen=True)
 class AnyOf:
     """Rows that meet at least one of `predicates` (none: no row)."""
 
-    predicates: tuple[TimeRange | OneOf, ...]
+    predicates: tuple[TimeRange | OneOf | Between, ...]
 
 
-Predicate = TimeRange | OneOf | AnyOf
+Predicate = TimeRange | OneOf | Between | AnyOf
 """A sequence of predicates is their AND."""

@@ -16,7 +16,7 @@ from pyiceberg.table import DataScan, FileScanTask
 from pyiceberg.types import DateType, PrimitiveType, TimestampType, TimestamptzType
 from pyiceberg.utils.datetime import days_to_date, micros_to_timestamp
 
-from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
+from asgard_pipelines.errors import ColumnNotFound, TypeMismatch, Unsupported
 from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.column_types import arrow_schema
 from asgard_pipelines.lakehouse.filters import column_kind, expression, instant
@@ -33,11 +33,21 @@ def read(
 
 
 def plan(table: PinnedTable, condition: BooleanExpression) -> list[FileScanTask]:
-    """The data files that may hold rows of interest, each with its delete files."""
+    """The data files that may hold rows of interest, each with its delete files. Raises Unsupported."""
     if table.pin.snapshot_id is None:
         return []
     scan = DataScan(table.metadata, table.io, row_filter=condition, snapshot_id=table.pin.snapshot_id)
-    return list(scan.plan_files())
+    try:
+        return list(scan.plan_files())
+    except ValueError as error:
+        if "equality deletes" not in str(error):
+            raise
+        raise Unsupported(
+            f"{table.pin} has equality deletes, which cannot be read here: let the engine that wrote them "
+            "compact the table (Flink: rewrite_data_files; Trino: ALTER TABLE … EXECUTE optimize).",
+            table=table.pin.table,
+            snapshot_id=table.pin.snapshot_id,
+        ) from error
 
 
 def projected(table: PinnedTable, columns: Sequence[str] | None) -> Schema:

@@ -1,0 +1,118 @@
+"""One Parquet file, read by place: its row groups are the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from asgard_pipelines.lakehouse.pins import Predicate
+from asgard_pipelines.lakehouse.sources import Piece, Positions
+
+_BATCH_ROWS = 65_536
+"""Few enough that the columns of a batch stay in the processor's cache while they are worked on."""
+_BUFFER_BYTES = 1 << 20
+"""Read ahead per column; without it a whole row group of each column is held."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """How columns that are asked for come out of one file."""
+
+    stored: Sequence[str]
+    """What to read, as the file calls it."""
+    plain: Callable[[pa.RecordBatch], pa.RecordBatch]
+    """What was read -> what was asked for, in plain types."""
+
+
+class Layout:
+    """What a table makes of a file's own schema."""
+
+    def projection(self, file: pa.Schema, columns: Sequence[str]) -> Projection:
+        raise NotImplementedError
+
+    def condition(self, file: pa.Schema, where: Sequence[Predicate]) -> ds.Expression | None:
+        """The predicates over the file's own columns; None when they say nothing."""
+        raise NotImplementedError
+
+
+@dataclass
+class ParquetParts:
+    """A `DataFile` of a table's or a folder's Parquet files."""
+
+    path: str
+    open: Callable[[], Any] = field(repr=False)
+    """Gives the file, open for random reads."""
+    layout: Layout = field(repr=False)
+    deleted: Positions = field(repr=False, default_factory=lambda: np.empty(0, np.int64))
+    _footer: pq.FileMetaData | None = field(default=None, repr=False)
+
+    @property
+    def num_rows(self) -> int:
+        return int(self._metadata().num_rows)
+
+    def parts(self, where: Sequence[Predicate]) -> list[int]:
+        with self._opened() as (file, stream):
+            groups = range(file.metadata.num_row_groups)
+            condition = self.layout.condition(file.schema_arrow, where)
+            if condition is None or len(groups) == 0:
+                return list(groups)
+            fragment = ds.ParquetFileFormat().make_fragment(stream)
+            return [group.id for group in fragment.subset(filter=condition).row_groups]
+
+    def pieces(self, columns: Sequence[str], part: int) -> Iterator[Piece]:
+        for first, rows in self._read(columns, part):
+            kept = self._kept(first, rows.num_rows)
+            if kept is None:
+                yield Piece(np.arange(first, first + rows.num_rows), rows)
+            elif len(kept):
+                yield Piece(first + kept, rows.take(pa.array(kept)))
+
+    def take(self, columns: Sequence[str], positions: Positions) -> Iterator[pa.RecordBatch]:
+        ends = np.cumsum(self._group_rows())
+        for part in np.unique(np.searchsorted(ends, positions, side="right")):
+            for first, rows in self._read(columns, int(part)):
+                low, high = np.searchsorted(positions, (first, first + rows.num_rows))
+                if high > low:
+                    yield rows.take(pa.array(positions[low:high] - first))
+
+    def _read(self, columns: Sequence[str], part: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of a part, each with the position of its first row."""
+        first = sum(self._group_rows()[:part])
+        with self._opened() as (file, _):
+            projection = self.layout.projection(file.schema_arrow, columns)
+            for batch in file.iter_batches(
+                _BATCH_ROWS, row_groups=[part], columns=list(projection.stored), use_threads=False
+            ):
+                yield first, projection.plain(batch)
+                first += batch.num_rows
+
+    def _kept(self, first: int, rows: int) -> Positions | None:
+        """Which rows of a batch are not deleted; None for all."""
+        low, high = np.searchsorted(self.deleted, (first, first + rows))
+        if low == high:
+            return None
+        kept = np.ones(rows, dtype=bool)
+        kept[self.deleted[low:high] - first] = False
+        return np.flatnonzero(kept)
+
+    def _metadata(self) -> pq.FileMetaData:
+        if self._footer is None:
+            with self._opened() as (file, _):
+                self._footer = file.metadata
+        return self._footer
+
+    def _group_rows(self) -> list[int]:
+        metadata = self._metadata()
+        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[pq.ParquetFile, Any]]:
+        with self.open() as stream:
+            yield pq.ParquetFile(stream, metadata=self._footer, buffer_size=_BUFFER_BYTES), stream

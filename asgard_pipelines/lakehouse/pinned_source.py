@@ -1,0 +1,130 @@
+"""A table at a pin as a `Source`: its schema as of then, its deletes honoured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyiceberg.expressions.visitors import bind, translate_column_names
+from pyiceberg.io.pyarrow import (
+    _get_column_projection_values,
+    _read_all_delete_files,
+    _to_requested_schema,
+    expression_to_pyarrow,
+    pyarrow_to_schema,
+)
+from pyiceberg.manifest import FileFormat
+from pyiceberg.schema import Schema, prune_columns
+from pyiceberg.table import FileScanTask
+from pyiceberg.types import ListType, MapType
+
+from asgard_pipelines.errors import Unsupported
+from asgard_pipelines.lakehouse.catalog import PinnedTable
+from asgard_pipelines.lakehouse.filters import expression
+from asgard_pipelines.lakehouse.parquet_parts import Layout, ParquetParts, Projection
+from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.lakehouse.reads import plan, projected
+from asgard_pipelines.lakehouse.sources import DataFile, Positions
+
+
+@dataclass(frozen=True)
+class PinnedSource:
+    table: PinnedTable
+
+    @property
+    def pin(self) -> Pin:
+        return self.table.pin
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return self.table.arrow_schema
+
+    def files(self, where: Sequence[Predicate]) -> list[DataFile]:
+        condition = expression(where, self.table.schema, self.pin.table)
+        tasks = sorted(plan(self.table, condition), key=lambda task: str(task.file.file_path))
+        for task in tasks:
+            if task.file.file_format != FileFormat.PARQUET:
+                raise Unsupported(
+                    f"'{self.pin.table}' holds {task.file.file_format.value} files; only Parquet is read: "
+                    "rewrite the table as Parquet.",
+                    table=self.pin.table,
+                    file=task.file.file_path,
+                )
+        deletes = _read_all_delete_files(self.table.io, tasks)
+        return [self._file(task, _positions(deletes.get(task.file.file_path, []))) for task in tasks]
+
+    def _file(self, task: FileScanTask, deleted: Positions) -> DataFile:
+        path = str(task.file.file_path)
+        stored = self.table.io.new_input(path)
+        return ParquetParts(path, lambda: stored.open(), _PinnedLayout(self.table, task), deleted)
+
+
+def _positions(deletes: Sequence[pa.ChunkedArray]) -> Positions:
+    if not deletes:
+        return np.empty(0, np.int64)
+    return np.unique(np.concatenate([one.to_numpy() for one in deletes]).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class _PinnedLayout(Layout):
+    """Columns are found by field id: a file may have older names, narrower types, or none."""
+
+    table: PinnedTable
+    task: FileScanTask
+
+    def projection(self, file: pa.Schema, columns: Sequence[str]) -> Projection:
+        wanted = projected(self.table, columns)
+        plain = pa.schema([self.table.arrow_schema.field(name) for name in columns])
+        stored = self._schema(file)
+        found = prune_columns(stored, _leaves(wanted), select_full_types=False)
+        missing = self._partition_values(wanted, stored)
+
+        def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
+            converted = _to_requested_schema(
+                wanted,
+                found,
+                batch,
+                downcast_ns_timestamp_to_us=self._downcast,
+                projected_missing_fields=missing,
+                allow_timestamp_tz_mismatch=True,
+            )
+            return converted.select(plain.names).cast(plain)
+
+        # Where the file has none of the columns, any one tells how many rows there are.
+        return Projection([field.name for field in found.fields] or file.names[:1], convert)
+
+    def condition(self, file: pa.Schema, where: Sequence[Predicate]) -> ds.Expression | None:
+        if not where:
+            return None
+        bound = bind(self.table.schema, expression(where, self.table.schema, self.table.pin.table), True)
+        stored = self._schema(file)
+        values = self._partition_values(self.table.schema, stored)
+        here = translate_column_names(bound, stored, True, values)
+        return expression_to_pyarrow(bind(stored, here, True), stored)
+
+    def _schema(self, file: pa.Schema) -> Schema:
+        metadata = self.table.metadata
+        return pyarrow_to_schema(
+            file,
+            metadata.name_mapping(),
+            downcast_ns_timestamp_to_us=self._downcast,
+            format_version=metadata.format_version,
+        )
+
+    @property
+    def _downcast(self) -> bool:
+        return self.table.metadata.format_version <= 2
+
+    def _partition_values(self, wanted: Schema, stored: Schema) -> dict[int, object]:
+        spec = self.table.metadata.specs()[self.task.file.spec_id]
+        return _get_column_projection_values(
+            self.task.file, wanted, self.table.metadata.schema(), spec, stored.field_ids
+        )
+
+
+def _leaves(schema: Schema) -> set[int]:
+    return {one for one in schema.field_ids if not isinstance(schema.find_type(one), ListType | MapType)}
