@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from asgard_pipelines.declarations import ResolvedModel
 from asgard_pipelines.errors import NotEnoughSamples
-from asgard_pipelines.training.content import row_bytes
 from asgard_pipelines.training.labels import classes_of, codes_of, normalised
 from asgard_pipelines.training.split import NAMES, TEST, TRAIN, Parts, split_at_random, split_by_time
 from asgard_pipelines.training.training_rows import identity_columns
@@ -63,7 +62,7 @@ def boundary(
 def _split(resolved: ResolvedModel, rows: pa.Table, strata: NDArray[np.int64]) -> Parts:
     model = resolved.model
     if model.split == "random":
-        identities = row_bytes(rows.select(identity_columns(resolved)))
+        identities = rows.select(identity_columns(resolved))
         return split_at_random(identities, strata, test_size=model.test_size, seed=model.seed)
     horizon = model.label_horizon // timedelta(microseconds=1)
     return split_by_time(_micros(resolved, rows), test_size=model.test_size, horizon=horizon)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from asgard_pipelines.errors import Invalid
+from asgard_pipelines.training.content import digests
 
 TRAIN, GAP, TEST = 0, 1, 2
 NAMES = ("train", "gap", "test")
@@ -47,21 +46,17 @@ def split_by_time(times: NDArray[np.int64], *, test_size: float, horizon: int) -
     return parts
 
 
-def split_at_random(
-    identities: Sequence[bytes], strata: NDArray[np.int64], *, test_size: float, seed: int
-) -> Parts:
+def split_at_random(identities: pa.Table, strata: NDArray[np.int64], *, test_size: float, seed: int) -> Parts:
     """Within each stratum the rows whose seeded hash is smallest are the test.
 
     A row's side depends on who it is and hardly on what else is there, so most rows stay on their
     side when new ones arrive, and a champion is rarely judged on rows it was trained on.
 
     Args:
-        identities: Bytes that say which row it is (entity and time), one per row.
+        identities: The columns that say which row it is (entity and time).
         strata: The stratum of each row (a class's code; all zeros without classes).
     """
-    salt = seed.to_bytes(8, "big", signed=True)
-    digests = np.array([hashlib.sha256(salt + one).digest()[:8] for one in identities], dtype="S8")
-    drawn = np.frombuffer(digests.tobytes(), dtype=">u8") if len(identities) else np.empty(0, dtype=">u8")
+    drawn = digests(identities, salt=seed.to_bytes(8, "big", signed=True)).view(">u8")[::4]
     parts = np.full(len(strata), TRAIN, dtype=np.int8)
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)

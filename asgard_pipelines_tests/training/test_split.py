@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,19 +74,23 @@ def test_one_instant_is_told_to_split_at_random() -> None:
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=80), SHARES, st.integers(-5, 5))
 def test_a_random_split_is_stratified_and_seeded(strata: list[int], test_size: float, seed: int) -> None:
     codes = np.array(strata)
-    identities = [b"row%d" % place for place in range(len(strata))]
+    identities = pa.table({"row": range(len(strata))})
     parts = split_at_random(identities, codes, test_size=test_size, seed=seed)
     for code in set(strata):
         of_class = parts[codes == code]
         assert np.sum(of_class == TEST) == round(len(of_class) * test_size)
-    again = split_at_random(identities[::-1], codes[::-1], test_size=test_size, seed=seed)
+    again = split_at_random(
+        identities.take(np.arange(len(codes))[::-1]), codes[::-1], test_size=test_size, seed=seed
+    )
     assert (again[::-1] == parts).all()
 
 
 def test_another_seed_splits_otherwise_and_new_rows_hardly_move_old_ones() -> None:
-    identities = [b"row%d" % place for place in range(1000)]
+    identities = pa.table({"row": range(1000)})
     codes = np.zeros(1000, dtype=np.int64)
-    before = split_at_random(identities[:900], codes[:900], test_size=0.2, seed=1)
+    before = split_at_random(identities.slice(0, 900), codes[:900], test_size=0.2, seed=1)
     after = split_at_random(identities, codes, test_size=0.2, seed=1)[:900]
     assert np.mean(before != after) < 0.03
-    assert np.mean(split_at_random(identities[:900], codes[:900], test_size=0.2, seed=2) != before) > 0.2
+    assert (
+        np.mean(split_at_random(identities.slice(0, 900), codes[:900], test_size=0.2, seed=2) != before) > 0.2
+    )
