@@ -179,17 +179,19 @@ class Writer:
         return transaction
 
     def _until_landed(self, name: str, attempt: Callable[[], _T]) -> _T:
-        deadline = time.monotonic() + self._seconds
+        deadline: float | None = None  # counts from the first failure: writing the files may take long
         for wait in _waits():
             try:
                 return attempt()
             except (CommitFailedException, TableAlreadyExistsError, ValidationException) as error:
+                deadline = deadline or time.monotonic() + self._seconds
                 if time.monotonic() > deadline:
                     raise Conflict(
                         f"Others write '{name}' all the time: gave up after {self._seconds:g} s.",
                         table=name,
                     ) from error
             except OperationalError as error:
+                deadline = deadline or time.monotonic() + self._seconds
                 if time.monotonic() > deadline:
                     raise BackendUnavailable(f"The catalog fails: {error.orig}.", table=name) from error
             time.sleep(wait)

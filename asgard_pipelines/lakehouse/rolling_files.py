@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from uuid import uuid4
 
@@ -84,9 +85,14 @@ class RollingFiles:
         self._done.append(self._open.pop(partition).end(partition))
 
     def _abandon(self) -> None:
-        for file in self._open.values():
-            file.abandon()
-        for path in self._paths:
+        with ExitStack() as stack:  # one that cannot be removed does not keep the others
+            for path in self._paths:
+                stack.callback(self._remove, path)
+            for file in self._open.values():
+                stack.callback(file.abandon)
+
+    def _remove(self, path: str) -> None:
+        if self._io.new_input(path).exists():
             self._io.delete(path)
 
 
@@ -122,7 +128,8 @@ class _File:
         )
 
     def abandon(self) -> None:
-        self._writer.close()
+        if self.size:  # else it was never opened
+            self._writer.close()
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -19,6 +22,7 @@ from asgard_pipelines.lakehouse import BaseMoved, Lakehouse, OneOf, Pin, TimeRan
 from asgard_pipelines.settings import Settings
 
 ROWS = pa.table({"id": [1, 2, 3]})
+MAP = pa.map_(pa.string(), pa.int64())
 NAMES = count()
 
 
@@ -207,19 +211,105 @@ def test_small_integers_are_stored_as_int32(lakehouse: Lakehouse) -> None:
     assert lakehouse.state("t").columns == {"a": "int32", "b": "int32", "c": "int64"}
 
 
-def test_each_try_gets_a_fresh_reader(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader is spent by a try that another writer beats; the next one would append nothing."""
+def files_of(lakehouse: Lakehouse, table: str) -> set[str]:
+    """The Parquet files in a table's folder, whether a snapshot names them or not."""
+    folder = Path(lakehouse.state(table).location.removeprefix("file://"))
+    return {path.name for path in folder.rglob("*.parquet")}
+
+
+def test_a_lost_race_is_tried_again_with_the_files_that_stand_already(lakehouse: Lakehouse) -> None:
+    """A reader is spent by the first try; a try that wrote anew would write nothing."""
     lakehouse.append("t", ROWS, key="1")
     made = count()
 
     def reader() -> pa.RecordBatchReader:
-        if next(made) == 0:  # between our look at the table and our commit
-            lakehouse.append("t", ROWS, key="a rival")
+        next(made)
+        lakehouse.append("t", ROWS, key="a rival")  # between our look at the table and our commit
         return pa.table({"id": [4]}).to_reader()
 
     done = lakehouse.append("t", reader, key="2")
-    assert (done.rows, next(made)) == (1, 2)
+    assert (done.rows, next(made)) == (1, 1)
     assert _ids(lakehouse, done.pin) == [1, 1, 2, 2, 3, 3, 4]
+    assert len(files_of(lakehouse, "t")) == 3
+
+
+@pytest.mark.parametrize("rival", [{"id": [9], "n": [1]}, {"n": [1], "id": [9]}])
+@pytest.mark.parametrize("exists", [True, False])
+def test_rows_are_written_anew_when_somebody_else_lays_the_table_out_meanwhile(
+    lakehouse: Lakehouse, exists: bool, rival: dict[str, list[int]]
+) -> None:
+    if exists:
+        lakehouse.append("t", ROWS, key="1")
+    made = count()
+
+    def reader() -> pa.RecordBatchReader:
+        next(made)
+        lakehouse.append("t", pa.table(rival), key="a rival")
+        return pa.table({"id": [4], "tag": ["x"]}).to_reader()
+
+    done = lakehouse.append("t", reader, key="2")
+    assert next(made) == 2
+    rows = [row for row in lakehouse.read_table(done.pin).to_pylist() if row["id"] in (4, 9)]
+    assert sorted(rows, key=lambda row: row["id"]) == [
+        {"id": 4, "n": None, "tag": "x"},
+        {"id": 9, "n": 1, "tag": None},
+    ]
+
+
+def test_a_table_of_the_same_columns_that_a_rival_makes_takes_the_same_files(lakehouse: Lakehouse) -> None:
+    made = count()
+
+    def reader() -> pa.RecordBatchReader:
+        next(made)
+        lakehouse.append("t", ROWS, key="a rival")
+        return pa.table({"id": [4]}).to_reader()
+
+    assert _ids(lakehouse, lakehouse.append("t", reader, key="2").pin) == [1, 2, 3, 4]
+    assert next(made) == 1
+
+
+def test_rows_that_fail_on_their_way_leave_no_file(lakehouse: Lakehouse) -> None:
+    lakehouse.append("t", ROWS, key="1")
+    before = files_of(lakehouse, "t")
+
+    def fails() -> Iterator[pa.RecordBatch]:
+        yield from pa.table({"id": np.arange(9_000_000)}).to_batches()
+        assert len(files_of(lakehouse, "t")) == 2
+        raise Invalid("no more")
+
+    schema = pa.schema({"id": pa.int64()})
+    with pytest.raises(Invalid, match="no more"):
+        lakehouse.append("t", lambda: pa.RecordBatchReader.from_batches(schema, fails()), key="2")
+    assert files_of(lakehouse, "t") == before
+
+
+def test_a_stream_goes_into_the_partitions_and_files_that_hold_it(lakehouse: Lakehouse) -> None:
+    """There are more partitions than files may be open."""
+    days = [datetime(2020, 1, 1) + timedelta(days=n) for n in range(60)]
+    rows = pa.table(
+        {
+            "at": pa.array(days * 2 + [None] * 2, pa.timestamp("us")),
+            "map of": pa.array([[("a", n), ("b", None)] for n in range(122)], MAP),
+        }
+    )
+    lakehouse.append("t", rows.slice(0, 0), key="1", partition_by="day(at)")
+    pin = lakehouse.append("t", lambda: rows.to_reader(max_chunksize=7), key="2").pin
+    files = lakehouse.catalog.load("t").inspect.files()
+    assert (files.num_rows, sum(files["record_count"].to_pylist())) == (61, 122)
+    held = lakehouse.read_table(pin)
+    assert Counter(map(str, held.to_pylist())) == Counter(map(str, rows.to_pylist()))
+    assert lakehouse.newest(pin, "at") == days[-1].replace(tzinfo=UTC)
+    day = [OneOf("at", (days[3],))]
+    assert lakehouse.read_table(pin, where=day).num_rows == 2
+
+
+def test_a_stream_ends_its_files_at_the_size_that_the_table_asks_for(lakehouse: Lakehouse) -> None:
+    lakehouse.append("t", ROWS, key="1")
+    lakehouse.set_properties("t", {"write.target-file-size-bytes": str(70 * 2**20)})
+    many = pa.table({"id": np.arange(20_000_000)})
+    pin = lakehouse.overwrite("t", lambda: many.to_reader(max_chunksize=100_000), key="2").pin
+    assert lakehouse.catalog.load("t").inspect.files().num_rows == 2
+    assert lakehouse.read_table(pin).num_rows == 20_000_000
 
 
 def test_a_commit_whose_answer_got_lost_is_found_and_not_repeated(
@@ -259,12 +349,12 @@ def test_a_table_that_others_write_all_the_time_is_a_conflict_in_time(settings: 
     lakehouse.append("t", ROWS, key="1")
     keys = count()
 
-    def beaten() -> pa.RecordBatchReader:
+    def beaten(standing: Mapping[str, str]) -> dict[str, str]:
         rival.append("t", ROWS, key=f"rival {next(keys)}")
-        return ROWS.to_reader()
+        return {}
 
     with pytest.raises(Conflict, match=r"gold\.t"):
-        lakehouse.append("t", beaten, key="2")
+        lakehouse.overwrite("t", ROWS, key="2", table_properties=beaten)
 
 
 def test_a_key_is_found_through_expired_snapshots(lakehouse: Lakehouse) -> None:
