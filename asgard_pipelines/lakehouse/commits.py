@@ -36,7 +36,7 @@ from asgard_pipelines.lakehouse.row_types import stored_schema
 KEY = "asgard.key"
 """The property of a snapshot's summary that holds its idempotency key."""
 
-_WRITER = "asgard.writer"
+WRITER = "asgard.writer"
 """The property that tells which call landed a commit, when its answer got lost."""
 
 TableProperties: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
@@ -161,7 +161,7 @@ class Writer:
             if standing := table and with_key(table, key):
                 return _commit(name, standing, writer)
             transaction = _once(table) if table else self._creation(name, data, partition_by)
-            stage(transaction, {KEY: key, _WRITER: writer}, table)
+            stage(transaction, {KEY: key, WRITER: writer}, table)
             landed = transaction.commit_transaction().current_snapshot()
             assert landed is not None  # what was just committed
             return _commit(name, landed, writer)
@@ -202,11 +202,11 @@ def with_key(table: Table, key: str) -> Snapshot | None:
     """The last snapshot of the commit that carries `key`, among those the table's state stands on."""
     snapshot = table.current_snapshot()
     while snapshot is not None and summary_of(snapshot).get(KEY) != key:
-        snapshot = _before(table, snapshot)
+        snapshot = before(table, snapshot)
     return snapshot
 
 
-def _before(table: Table, snapshot: Snapshot) -> Snapshot | None:
+def before(table: Table, snapshot: Snapshot) -> Snapshot | None:
     """A snapshot's parent. Where that has expired, the newest one older than it: tags keep some."""
     parent = snapshot.parent_snapshot_id
     if parent is not None and (standing := table.snapshot_by_id(parent)):
@@ -227,7 +227,7 @@ def _need_base(name: str, table: Table | None, base: Pin | None) -> None:
 def _commit(name: str, snapshot: Snapshot, writer: str) -> Commit:
     summary = summary_of(snapshot)
     pin = Pin(name, snapshot.snapshot_id)
-    return Commit(pin, int(summary.get("added-records", "0")), landed=summary.get(_WRITER) == writer)
+    return Commit(pin, int(summary.get("added-records", "0")), landed=summary.get(WRITER) == writer)
 
 
 def _once(table: Table) -> Transaction:

@@ -13,6 +13,8 @@ from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of,
 from asgard_pipelines.lakehouse.changes import Changes, changes
 from asgard_pipelines.lakehouse.commits import Commit, TableProperties, Writer
 from asgard_pipelines.lakehouse.data_files import Rows
+from asgard_pipelines.lakehouse.history import as_of
+from asgard_pipelines.lakehouse.other_catalog import OtherCatalog
 from asgard_pipelines.lakehouse.pinned_source import PinnedSource
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.sources import Source
@@ -29,13 +31,25 @@ class Lakehouse:
 
     Args:
         settings: where the catalog and the warehouse are, how many threads to use.
+        catalog: another one than the settings'.
         commit_seconds: how long one commit is tried before it is given up.
     """
 
-    def __init__(self, settings: Settings, *, commit_seconds: float = _COMMIT_SECONDS) -> None:
+    def __init__(
+        self, settings: Settings, *, catalog: Catalog | None = None, commit_seconds: float = _COMMIT_SECONDS
+    ) -> None:
         self.settings = settings
-        self.catalog = Catalog(settings)
+        self.catalog = catalog or Catalog(settings)
         self._writer = Writer(self.catalog, commit_seconds)
+
+    @classmethod
+    def of_catalog(cls, settings: Settings, name: str, properties: Mapping[str, str]) -> Lakehouse:
+        """Another catalog's tables, called `catalog.namespace.table`; none can be made there.
+
+        Args:
+            properties: what `pyiceberg.catalog.load_catalog(name, **properties)` takes.
+        """
+        return cls(settings, catalog=OtherCatalog(settings, name, properties))
 
     def resolve(self, name: str) -> str:
         """`schema.table` of a table that exists. Raises TableNotFound."""
@@ -63,6 +77,17 @@ class Lakehouse:
             return Pin(self.catalog.qualified(name), snapshot_id)
         current = table.current_snapshot()
         return Pin(self.catalog.qualified(name), current.snapshot_id if current else None)
+
+    def pin_as_of(self, name: str, instant: datetime) -> Pin:
+        """The table as it stood at `instant`: the newest snapshot committed by then (a naive time is UTC).
+
+        Raises:
+            TableNotFound
+            SnapshotNotFound: the table, or what is left of its history, is younger.
+        """
+        table = self.catalog.load(name)
+        qualified = self.catalog.qualified(name)
+        return Pin(qualified, as_of(table, qualified, instant).snapshot_id)
 
     def schema(self, pin: Pin) -> pa.Schema:
         """Names and plain types of the columns as of that snapshot.

@@ -1,0 +1,46 @@
+"""The states a table has been in, as its snapshots tell them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from asgard_pipelines.errors import SnapshotNotFound
+from asgard_pipelines.lakehouse.catalog import summary_of
+from asgard_pipelines.lakehouse.commits import WRITER, before
+from asgard_pipelines.lakehouse.filters import aware_utc
+
+
+def as_of(table: Table, name: str, instant: datetime) -> Snapshot:
+    """The newest state of the main branch that was committed at or before `instant` (a naive one is UTC).
+
+    The first of the two snapshots that an overwrite of ours makes was never a state, and is passed over.
+
+    Raises:
+        SnapshotNotFound: every state that is left is younger, or the table has none.
+    """
+    limit = aware_utc(instant)
+    snapshot, younger = table.current_snapshot(), None
+    while snapshot is not None:
+        if committed(snapshot) <= limit and not _halfway(snapshot, younger):
+            return snapshot
+        snapshot, younger = before(table, snapshot), snapshot
+    oldest = f" The oldest one there is: {younger.snapshot_id} of {committed(younger)}." if younger else ""
+    raise SnapshotNotFound(
+        f"Table '{name}' has no snapshot as old as {limit}.{oldest}",
+        table=name,
+        as_of=limit.isoformat(),
+        oldest=younger.snapshot_id if younger else None,
+    )
+
+
+def committed(snapshot: Snapshot) -> datetime:
+    """When it was committed, in milliseconds, UTC."""
+    return datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+
+
+def _halfway(snapshot: Snapshot, younger: Snapshot | None) -> bool:
+    writer = summary_of(snapshot).get(WRITER)
+    return writer is not None and younger is not None and summary_of(younger).get(WRITER) == writer
