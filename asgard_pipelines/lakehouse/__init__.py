@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.gold_pins import pins_of
     from asgard_pipelines.lakehouse.gold_stale import roots_read, stale, watermark
     from asgard_pipelines.lakehouse.lakehouse import Lakehouse
-    from asgard_pipelines.lakehouse.parquet_source import parquet_source
+    from asgard_pipelines.lakehouse.parquet_files import parquet_source
     from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Pin, Predicate, TimeRange
     from asgard_pipelines.lakehouse.sources import DataFile, Piece, Positions, Source
     from asgard_pipelines.lakehouse.sql import SqlResult, run_sql
@@ -46,7 +46,7 @@ _HOMES = {
     "column_lineage": "sql_text",
     "contract_problems": "gold_contract",
     "not_deterministic": "sql_text",
-    "parquet_source": "parquet_source",
+    "parquet_source": "parquet_files",
     "pins_of": "gold_pins",
     "roots_read": "gold_stale",
     "run_sql": "sql",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,11 @@ class ParquetParts:
     """Gives the file, open for random reads."""
     layout: Layout = field(repr=False)
     deleted: Positions = field(repr=False, default_factory=lambda: np.empty(0, np.int64))
-    _footer: pq.FileMetaData | None = field(default=None, repr=False)
 
-    @property
-    def num_rows(self) -> int:
-        return int(self._metadata().num_rows)
+    @cached_property
+    def part_rows(self) -> Sequence[int]:
+        footer = self._footer
+        return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
 
     def parts(self, where: Sequence[Predicate]) -> list[int]:
         with self._opened() as (file, stream):
@@ -75,7 +76,7 @@ class ParquetParts:
                 yield Piece(first + kept, rows.take(pa.array(kept)))
 
     def take(self, columns: Sequence[str], positions: Positions) -> Iterator[pa.RecordBatch]:
-        ends = np.cumsum(self._group_rows())
+        ends = np.cumsum(self.part_rows)
         for part in np.unique(np.searchsorted(ends, positions, side="right")):
             for first, rows in self._read(columns, int(part)):
                 low, high = np.searchsorted(positions, (first, first + rows.num_rows))
@@ -84,7 +85,7 @@ class ParquetParts:
 
     def _read(self, columns: Sequence[str], part: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of a part, each with the position of its first row."""
-        first = sum(self._group_rows()[:part])
+        first = sum(self.part_rows[:part])
         with self._opened() as (file, _):
             projection = self.layout.projection(file.schema_arrow, columns)
             for batch in file.iter_batches(
@@ -102,15 +103,10 @@ class ParquetParts:
         kept[self.deleted[low:high] - first] = False
         return np.flatnonzero(kept)
 
-    def _metadata(self) -> pq.FileMetaData:
-        if self._footer is None:
-            with self._opened() as (file, _):
-                self._footer = file.metadata
-        return self._footer
-
-    def _group_rows(self) -> list[int]:
-        metadata = self._metadata()
-        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    @cached_property
+    def _footer(self) -> pq.FileMetaData:
+        with self.open() as stream:
+            return pq.read_metadata(stream)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[pq.ParquetFile, Any]]:

@@ -32,11 +32,11 @@ class DataFile(Protocol):
     path: str
 
     @property
-    def num_rows(self) -> int:
-        """Deleted rows counted."""
+    def part_rows(self) -> Sequence[int]:
+        """How many rows each part (row group) has, in order, deleted ones counted."""
 
     def parts(self, where: Sequence[Predicate]) -> list[int]:
-        """The parts (row groups) that may hold rows which meet every predicate, by their statistics."""
+        """The parts that may hold rows which meet every predicate, by their statistics."""
 
     def pieces(self, columns: Sequence[str], part: int) -> Iterator[Piece]:
         """All rows of a part, a bounded number at a time, in plain types and in the order of `columns`."""

@@ -1,0 +1,197 @@
+"""Numbers for keys: built once from the keys that are asked for, then asked for millions of others.
+
+A key of one or more columns is a fixed number of 64-bit words, equal exactly when the keys are. A
+single integer within a narrow range is looked up by its place; everything else in a hash table with
+open addressing, which is filled and probed in whole columns (pandas' and Arrow's tables either take
+one column of one type, or are built anew for each batch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from asgard_pipelines.errors import TypeMismatch
+from asgard_pipelines.features.kinds import Bools, Ints, instants, is_string, is_time, numbers, same_kind
+
+Codes = npt.NDArray[np.int32]
+"""One number per row; -1 for a key that is not among those asked for, or has a null part."""
+
+_Words = npt.NDArray[np.uint64]
+_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
+"""Odd constants with their bits well spread: the golden ratio's, and those of xxHash and MurmurHash."""
+_SPARSE = 8
+"""A table of places may have this many times more entries than there are keys."""
+
+
+class KeyIndex:
+    """The distinct keys of `asked`, one array per key column (all of one length).
+
+    Raises:
+        TypeMismatch: a column that is no key (an array), or is compared with one of another kind.
+    """
+
+    def __init__(self, asked: Sequence[pa.ChunkedArray], kinds: Sequence[pa.DataType]) -> None:
+        """`kinds`: the types of the columns in which keys are looked up."""
+        self._readers = [_reader(one, kind) for one, kind in zip(asked, kinds, strict=True)]
+        words, present = self._words([one.combine_chunks() for one in asked])
+        self._keys, codes = _distinct([word[present] for word in words])
+        self.codes = np.full(len(present), -1, np.int32)
+        """The asked rows' own numbers."""
+        self.codes[present] = codes
+        self.size = len(self._keys[0])
+        self._find = self._by_place() or self._by_hash()
+
+    def find(self, keys: Sequence[pa.Array]) -> Codes:
+        """The numbers of other rows' keys."""
+        words, present = self._words(keys)
+        codes = self._find(words)
+        codes[~present] = -1
+        return codes
+
+    def _words(self, columns: Sequence[pa.Array]) -> tuple[list[_Words], Bools]:
+        words: list[_Words] = []
+        present = np.ones(len(columns[0]), dtype=bool)
+        for column, read in zip(columns, self._readers, strict=True):
+            words += read(column)
+            if column.null_count:
+                present &= numbers(column.is_valid()).astype(bool)
+        return words, present
+
+    def _by_place(self) -> Callable[[list[_Words]], Codes] | None:
+        if len(self._keys) > 1 or not self.size:
+            return None
+        keys = self._keys[0].view(np.int64)
+        first, last = int(keys.min()), int(keys.max())
+        if last - first > _SPARSE * len(keys) + 1024:
+            return None
+        places = np.full(last - first + 2, -1, np.int32)  # the last one is for all that lies outside
+        places[keys - first] = np.arange(len(keys), dtype=np.int32)
+        outside = np.uint64(last - first + 1)
+
+        def find(words: list[_Words]) -> Codes:
+            at = np.minimum(words[0] - np.uint64(first % 2**64), outside).view(np.int64)
+            codes: Codes = places.take(at)
+            return codes
+
+        return find
+
+    def _by_hash(self) -> Callable[[list[_Words]], Codes]:
+        bits = max(self.size * 2, 16).bit_length()
+        table = np.full(1 << bits, -1, np.int32)
+        left = np.arange(self.size, dtype=np.int32)
+        at = _hashed(self._keys, bits)
+        while len(left):
+            free = table.take(at) < 0
+            table[at[free]] = left[free]  # of several that want one place, the last gets it
+            moved = table.take(at) != left
+            left, at = left[moved], (at[moved] + 1) & (len(table) - 1)
+
+        def find(words: list[_Words]) -> Codes:
+            at = _hashed(words, bits)
+            codes = table.take(at)
+            rows = np.flatnonzero(self._differ(codes, words))
+            at = at[rows]
+            while len(rows):
+                at = (at + 1) & (len(table) - 1)
+                named = table.take(at)
+                codes[rows] = named
+                wrong = self._differ(named, [word[rows] for word in words])
+                rows, at = rows[wrong], at[wrong]
+            return codes
+
+        return find
+
+    def _differ(self, codes: Codes, words: Sequence[_Words]) -> Bools:
+        """Which rows have another key than the one that `codes` names."""
+        differ = np.zeros(len(codes), dtype=bool)
+        if self.size:
+            for known, word in zip(self._keys, words, strict=True):
+                differ |= known.take(codes, mode="wrap") != word
+        return differ & (codes >= 0)
+
+
+def _hashed(words: Sequence[_Words], bits: int) -> Ints:
+    mixed = np.zeros(len(words[0]), np.uint64)
+    for number, word in enumerate(words):
+        mixed ^= word * np.uint64(_MULTIPLIERS[number % len(_MULTIPLIERS)])
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(_MULTIPLIERS[0])
+    at: Ints = (mixed >> np.uint64(64 - bits)).view(np.int64)
+    return at
+
+
+def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
+    """The distinct keys, and for each row which of them it has."""
+    if len(words) == 1:
+        keys, codes = np.unique(words[0], return_inverse=True)
+        return [keys], codes.astype(np.int32)
+    order = np.lexsort(words)
+    begins = np.zeros(len(order), dtype=bool)
+    begins[:1] = True
+    for word in words:
+        ordered = word[order]
+        begins[1:] |= ordered[1:] != ordered[:-1]
+    of_row: Codes = np.empty(len(order), np.int32)
+    of_row[order] = np.cumsum(begins) - 1
+    return [word[order][begins] for word in words], of_row
+
+
+def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], list[_Words]]:
+    """How a key column, on either side, becomes words."""
+    if not same_kind(asked.type, kind) or pa.types.is_nested(kind):
+        raise TypeMismatch(
+            f"A key of type {asked.type} cannot be looked up in one of type {kind}.",
+            declared=str(kind),
+            found=str(asked.type),
+        )
+    if is_time(kind):
+        return lambda column: [instants(pa.chunked_array([column]))[0].view(np.uint64)]
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return lambda column: [_filled(column).view(np.uint64)]
+    if pa.types.is_floating(kind):
+        return lambda column: [_float_words(column)]
+    text = pa.large_string() if is_string(kind) or pa.types.is_decimal(kind) else pa.large_binary()
+    widest = _bytes(asked.cast(kind).combine_chunks().cast(text))[1].max(initial=0)
+    return lambda column: _text_words(column.cast(kind).cast(text), int(widest))
+
+
+def _filled(column: pa.Array) -> Ints:
+    if column.type == pa.uint64():
+        return numbers(column.fill_null(0).to_numpy(zero_copy_only=False))
+    return numbers(column.fill_null(0) if column.null_count else column)
+
+
+def _float_words(column: pa.Array) -> _Words:
+    values = column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    words: _Words = (values + 0.0).view(np.uint64)  # -0.0 equals 0.0
+    return words
+
+
+def _bytes(column: pa.Array) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
+    """Where each value begins, how long it is (a null: 0), and all the bytes, eight more than there are."""
+    _, offsets, data = column.buffers()
+    edges = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    low, high = int(edges[0]), int(edges[-1])
+    padded = np.zeros(high - low + 8, np.uint8)
+    if data is not None:
+        padded[: high - low] = np.frombuffer(data, np.uint8)[low:high]
+    return edges[:-1] - low, np.diff(edges), padded
+
+
+def _text_words(column: pa.Array, widest: int) -> list[_Words]:
+    """The length, then the bytes by eights up to those of the longest key that is asked for."""
+    starts, lengths, data = _bytes(column)
+    # One word at every byte: numpy reads it where it stands, whatever its alignment.
+    eights: _Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    words = [lengths.astype(np.uint64)]
+    for first in range(0, widest, 8):
+        left = np.clip(lengths - first, 0, 8)
+        taken = eights.take(np.minimum(starts + first, len(data) - 8))
+        words.append(np.where(left == 0, 0, taken & _MASKS.take(left)).astype(np.uint64))
+    return words
+
+
+_MASKS: _Words = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)

@@ -1,0 +1,61 @@
+"""A source's rows under one numbering: file after file, in the order of their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.parallel import in_order
+from asgard_pipelines.lakehouse import DataFile, Predicate, Source
+
+
+class NumberedRows:
+    """The rows of the files that may hold rows which meet `where`; `threads` read at once."""
+
+    def __init__(self, source: Source, where: Sequence[Predicate], threads: int) -> None:
+        self._files = source.files(where)
+        self._where, self._threads = where, threads
+        begins = np.cumsum([0, *(rows for file in self._files for rows in file.part_rows)])
+        self._parts = [(file, part) for file in self._files for part in range(len(file.part_rows))]
+        self._begins: Ints = begins[:-1]
+        """The number of each part's first row."""
+
+    def scan(self, columns: Sequence[str], use: Callable[[Ints, pa.RecordBatch], None]) -> None:
+        """Gives `use` every row of the parts that may meet the predicates, with the rows' numbers.
+
+        It is called from several threads, a bounded number of rows at a time, in no order.
+        """
+        first = dict(zip(self._parts_by_name(), self._begins.tolist(), strict=True))
+
+        def read(file: DataFile, part: int) -> None:
+            shift = first[file.path, part] - sum(file.part_rows[:part])
+            for piece in file.pieces(columns, part):
+                use(piece.positions + shift, piece.rows)
+
+        wanted = [partial(read, file, part) for file in self._files for part in file.parts(self._where)]
+        for _ in in_order(wanted, self._threads):
+            pass
+
+    def take(self, columns: Sequence[str], numbers: Ints) -> Iterator[pa.RecordBatch]:
+        """The rows with these ascending numbers, in their order; other parts are not read."""
+        edges = np.searchsorted(numbers, [*self._begins, np.iinfo(np.int64).max])
+        wanted = [
+            partial(_fetch, file, columns, numbers[low:high] - begin + sum(file.part_rows[:part]))
+            for (file, part), begin, low, high in zip(
+                self._parts, self._begins, edges[:-1], edges[1:], strict=True
+            )
+            if high > low
+        ]
+        for batches in in_order(wanted, self._threads):
+            yield from batches
+
+    def _parts_by_name(self) -> list[tuple[str, int]]:
+        return [(file.path, part) for file, part in self._parts]
+
+
+def _fetch(file: DataFile, columns: Sequence[str], positions: Ints) -> list[pa.RecordBatch]:
+    return list(file.take(columns, positions))

@@ -1,0 +1,75 @@
+"""Rows on their way from the order of files to the order asked: sorted into parts on disk."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+
+from asgard_pipelines.features.kinds import Ints
+
+
+class Spill:
+    """Temporary files, one per search and part; part n is for the asked rows from n * `rows` on."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._folder = TemporaryDirectory(prefix="asgard_join_")
+        self._writers: dict[tuple[int, int], pa.ipc.RecordBatchStreamWriter] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+        self._folder.cleanup()
+
+    def write(self, search: int, values: pa.RecordBatch, places: Ints, asked: Ints) -> None:
+        """The row of `values` at `places[i]` belongs to the asked row `asked[i]`."""
+        part = asked // self._rows
+        order = np.argsort(part, kind="stable")
+        places, asked, part = places[order], asked[order], part[order]
+        begins = np.flatnonzero(np.diff(part, prepend=-1))
+        for low, high in zip(begins, [*begins[1:], len(part)], strict=True):
+            rows = pa.array(asked[low:high] - part[low] * self._rows)
+            some = values.take(pa.array(places[low:high]))
+            self._writer(search, int(part[low]), values.schema).write_batch(
+                pa.RecordBatch.from_arrays([*some.columns, rows], schema=_with_row(values.schema))
+            )
+
+    def read(self, search: int, part: int, schema: pa.Schema, rows: int) -> tuple[pa.Table, Ints]:
+        """What was written for a part of `rows` rows, and for each of them where it stands; -1: nowhere."""
+        places = np.full(rows, -1, np.int64)
+        writer = self._writers.pop((search, part), None)
+        if writer is None:
+            return schema.empty_table(), places
+        writer.close()
+        path = self._path(search, part)
+        with pa.OSFile(str(path)) as file:
+            table = pa.ipc.open_stream(file).read_all()
+        path.unlink()
+        places[table.column(len(schema)).to_numpy()] = np.arange(len(table))
+        return table.remove_column(len(schema)), places
+
+    def _writer(self, search: int, part: int, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
+        if (search, part) not in self._writers:
+            file = self._open.enter_context(pa.OSFile(str(self._path(search, part)), "wb"))
+            writer = pa.ipc.new_stream(file, _with_row(schema))
+            self._writers[search, part] = self._open.enter_context(writer)
+        return self._writers[search, part]
+
+    def _path(self, search: int, part: int) -> Path:
+        return Path(self._folder.name) / f"{search}-{part}.arrows"
+
+
+def _with_row(schema: pa.Schema) -> pa.Schema:
+    """The values' columns, then the number of the asked row within its part."""
+    return schema.append(pa.field("", pa.int64()))

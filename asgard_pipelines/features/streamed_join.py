@@ -1,0 +1,146 @@
+"""The embedded engine: two passes over the files, on all cores, without ever holding a table.
+
+The first pass reads keys and times of every row that may matter, and finds for each asked row the row
+it gets (`winners.py`). The second reads the values of those rows alone (`streamed_rows.py`). Files and row
+groups that can hold no such row, by their statistics, are not opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asgard_pipelines.errors import ColumnNotFound, Invalid
+from asgard_pipelines.features.engine import Found, Lookup
+from asgard_pipelines.features.kinds import Ints, instants, is_string
+from asgard_pipelines.features.numbered_rows import NumberedRows
+from asgard_pipelines.features.streamed_rows import Search, StreamedRows
+from asgard_pipelines.features.value_order import greatest
+from asgard_pipelines.features.winners import Winners
+from asgard_pipelines.lakehouse import Between, OneOf, Predicate, TimeRange
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FEW_KEYS = 200
+"""Up to this many keys files are looked for one by one: PyIceberg takes no more. Above, by their range."""
+
+
+class StreamedJoin:
+    """An `Engine` (see there). `threads`: how many read and decode at once."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def join(
+        self, asked: pa.Table, timestamp: str, lookups: Sequence[Lookup], *, filter_by_created: bool
+    ) -> StreamedRows:
+        _check(asked, timestamp, lookups)
+        searches = [self._search(asked, timestamp, alike, cut=filter_by_created) for alike in _alike(lookups)]
+        return StreamedRows(asked, lookups, searches)
+
+    def _search(self, asked: pa.Table, timestamp: str, alike: Sequence[Lookup], *, cut: bool) -> Search:
+        one = alike[0]
+        schema = one.source.schema
+        winners = Winners(
+            [asked[name] for name in one.keys],
+            [schema.field(column).type for column in one.keys.values()],
+            asked[timestamp],
+            None if one.ttl is None else one.ttl // _MICROSECOND,
+            cut=cut and one.created_timestamp is not None,
+        )
+        rows = NumberedRows(one.source, _where(asked, timestamp, one), self._threads)
+        created = [one.created_timestamp] if one.created_timestamp else []
+        keys = list(one.keys.values())
+
+        def see(numbers: Ints, batch: pa.RecordBatch) -> None:
+            made = batch.column(one.created_timestamp) if one.created_timestamp else None
+            winners.see(numbers, [batch.column(key) for key in keys], batch.column(one.timestamp), made)
+
+        rows.scan(list(dict.fromkeys([*keys, one.timestamp, *created])), see)
+        _settle(winners, rows, sorted({column for lookup in alike for column in lookup.ties}))
+        index, event = winners.result()
+        return Search(alike, rows, index, _found(index, event))
+
+
+def _settle(winners: Winners, rows: NumberedRows, columns: Sequence[str]) -> None:
+    """Lets the values decide between rows that are equal but for them."""
+    ties = winners.ties()
+    if len(ties.slots) and columns:
+        values = pa.Table.from_batches(rows.take(columns, ties.positions))
+        best = greatest(ties.slots, values)
+        winners.settle(ties.slots[best], ties.positions[best])
+
+
+def _found(index: Ints, event: Ints) -> Found:
+    hits = index >= 0
+    newest = _instant(int(event[hits].max())) if hits.any() else None
+    return Found(float(np.mean(hits)) if len(index) else 0.0, newest)
+
+
+def _instant(microseconds: int) -> datetime:
+    """The nearest instant that Python can say."""
+    days = microseconds // 86_400_000_000
+    if days <= (_FIRST - _EPOCH).days:
+        return _FIRST
+    return _LAST if days >= (_LAST - _EPOCH).days else _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _where(asked: pa.Table, timestamp: str, lookup: Lookup) -> list[Predicate]:
+    """What rows that are found must meet, as far as statistics can tell."""
+    result: list[Predicate] = []
+    raw, present = instants(asked[timestamp])
+    if not present.any():
+        return [TimeRange(lookup.timestamp, end=_FIRST)]
+    first, last = _instant(int(raw[present].min())), _instant(int(raw[present].max()))
+    reaches = lookup.ttl is not None and lookup.ttl < first - _FIRST
+    start = first - lookup.ttl if lookup.ttl is not None and reaches else None
+    result.append(
+        TimeRange(lookup.timestamp, start=start, end=None if last == _LAST else last + _MICROSECOND)
+    )
+    for name, column in lookup.keys.items():
+        kind = lookup.source.schema.field(column).type
+        if pa.types.is_integer(kind) or is_string(kind):
+            result.append(_key_predicate(asked[name], column))
+    return result
+
+
+def _key_predicate(keys: pa.ChunkedArray, column: str) -> Predicate:
+    edges = pc.min_max(keys).as_py()
+    if edges["min"] is None:
+        return OneOf(column, ())
+    distinct = pc.unique(keys.slice(0, 10 * _FEW_KEYS)) if len(keys) <= 10 * _FEW_KEYS else None
+    if distinct is not None and len(distinct) <= _FEW_KEYS:
+        return OneOf(column, tuple(key for key in distinct.to_pylist() if key is not None))
+    return Between(column, edges["min"], edges["max"])
+
+
+def _alike(lookups: Iterable[Lookup]) -> list[list[Lookup]]:
+    """Lookups that find the same rows in the same place, so that they are looked for once."""
+    groups: dict[tuple[object, ...], list[Lookup]] = {}
+    for one in lookups:
+        keys = tuple(sorted(one.keys.items()))
+        source = (one.source.pin, id(one.source) if one.source.pin.snapshot_id is None else None)
+        groups.setdefault((source, keys, one.timestamp, one.created_timestamp, one.ttl), []).append(one)
+    return list(groups.values())
+
+
+def _check(asked: pa.Table, timestamp: str, lookups: Sequence[Lookup]) -> None:
+    for name in dict.fromkeys([timestamp, *(key for lookup in lookups for key in lookup.keys)]):
+        if name not in asked.column_names:
+            raise ColumnNotFound(name, asked.column_names, table="the asked rows")
+    for lookup in lookups:
+        present = lookup.source.schema.names
+        created = [lookup.created_timestamp] if lookup.created_timestamp else []
+        needed = [*lookup.keys.values(), lookup.timestamp, *created, *lookup.columns.values(), *lookup.ties]
+        for column in needed:
+            if column not in present:
+                raise ColumnNotFound(column, present, table=lookup.source.pin.table)
+    names = [*asked.column_names, *(name for lookup in lookups for name in lookup.columns)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Invalid(f"Two columns would be called {', '.join(twice)}: rename one.", columns=twice)

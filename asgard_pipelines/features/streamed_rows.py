@@ -1,0 +1,136 @@
+"""The second pass of the join: the values of the rows that were found, in the order asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.features.engine import Found, Lookup
+from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.numbered_rows import NumberedRows
+from asgard_pipelines.features.spill import Spill
+from asgard_pipelines.lakehouse import Pin
+
+_BATCH_ROWS = 65_536
+_HELD_BYTES = 128 << 20
+"""Results up to this size are made at once; larger ones part by part."""
+_TEXT_BYTES = 32
+"""What a value without a fixed width is taken to need."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Lookups that find the same rows, and which: `index` holds a row's number per asked row, or -1."""
+
+    lookups: Sequence[Lookup]
+    rows: NumberedRows
+    index: Ints
+    found: Found
+
+    @property
+    def columns(self) -> list[str]:
+        """The source's columns that are wanted, each once."""
+        return list(dict.fromkeys(c for lookup in self.lookups for c in lookup.columns.values()))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of those columns."""
+        return pa.schema([self.lookups[0].source.schema.field(column) for column in self.columns])
+
+    def row_bytes(self) -> int:
+        return sum(_width(field.type) for field in self.schema)
+
+
+class StreamedRows:
+    """The rows of a join (see `JoinedRows`). Values are read when the rows are, each time anew."""
+
+    def __init__(self, asked: pa.Table, lookups: Sequence[Lookup], searches: Sequence[Search]) -> None:
+        self._asked, self._lookups, self._searches = asked, lookups, searches
+        self.num_rows: int = asked.num_rows
+        self.found: Mapping[str, Found] = {
+            lookup.name: search.found for search in searches for lookup in search.lookups
+        }
+        self.reads: Sequence[Pin] = sorted({lookup.source.pin for lookup in lookups}, key=str)
+
+    @property
+    def schema(self) -> pa.Schema:
+        fields = [
+            pa.field(name, lookup.source.schema.field(column).type)
+            for lookup in self._lookups
+            for name, column in lookup.columns.items()
+        ]
+        return pa.schema([*self._asked.schema, *fields])
+
+    def table(self) -> pa.Table:
+        return self._named(self._asked, [_found_values(search) for search in self._searches])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        width = sum(search.row_bytes() for search in self._searches)
+        rows = max(_BATCH_ROWS, _HELD_BYTES // max(width, 1))
+        if self.num_rows <= rows:
+            yield from self.table().to_batches(max_chunksize=_BATCH_ROWS)
+            return
+        with Spill(rows) as spill:
+            for number, search in enumerate(self._searches):
+                _scatter(search, number, spill)
+            for part, first in enumerate(range(0, self.num_rows, rows)):
+                asked = self._asked.slice(first, rows)
+                values = [
+                    _arranged(*spill.read(number, part, search.schema, len(asked)))
+                    for number, search in enumerate(self._searches)
+                ]
+                yield from self._named(asked, values).to_batches(max_chunksize=_BATCH_ROWS)
+
+    def close(self) -> None:
+        """Nothing is held between reads."""
+
+    def _named(self, asked: pa.Table, values: Sequence[Mapping[str, pa.ChunkedArray]]) -> pa.Table:
+        by_lookup = {
+            lookup.name: columns
+            for search, columns in zip(self._searches, values, strict=True)
+            for lookup in search.lookups
+        }
+        columns = [
+            by_lookup[lookup.name][column] for lookup in self._lookups for column in lookup.columns.values()
+        ]
+        return pa.table([*asked.columns, *columns], schema=self.schema)
+
+
+def _found_values(search: Search) -> dict[str, pa.ChunkedArray]:
+    numbers = np.unique(search.index[search.index >= 0])
+    values = pa.Table.from_batches(search.rows.take(search.columns, numbers), search.schema)
+    places = np.searchsorted(numbers, search.index)
+    return _arranged(values, np.where(search.index >= 0, places, -1))
+
+
+def _scatter(search: Search, number: int, spill: Spill) -> None:
+    """Writes every asked row's values to the part in which the row comes."""
+    order = np.argsort(search.index, kind="stable")
+    wanted = search.index[order]
+    order, wanted = order[wanted >= 0], wanted[wanted >= 0]
+    numbers = np.unique(wanted)
+    done = 0
+    for batch in search.rows.take(search.columns, numbers):
+        some = numbers[done : done + batch.num_rows]
+        low, high = np.searchsorted(wanted, (some[0], some[-1] + 1))
+        spill.write(number, batch, np.searchsorted(some, wanted[low:high]), order[low:high])
+        done += batch.num_rows
+
+
+def _arranged(values: pa.Table, places: Ints) -> dict[str, pa.ChunkedArray]:
+    """The columns' values at `places`; null where that is -1."""
+    take = pa.array(places, mask=places < 0)
+    columns = dict(zip(values.column_names, values.columns, strict=True))
+    del values
+    # One column after the other, so that the whole never stands there twice.
+    return {name: columns.pop(name).combine_chunks().take(take) for name in list(columns)}
+
+
+def _width(kind: pa.DataType) -> int:
+    try:
+        return max(int(kind.bit_width) // 8, 1)
+    except ValueError:  # no fixed width
+        return _TEXT_BYTES
