@@ -38,7 +38,7 @@ def model_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
     assets: list[dg.AssetsDefinition] = []
     for resolved in declarations.models:
         assets.append(_training_set(resolved, declarations))
-        assets += [_candidate(resolved, candidate) for candidate in resolved.model.all_candidates]
+        assets += [_candidate(declarations, resolved, one) for one in resolved.model.all_candidates]
         assets.append(_election(resolved))
     return assets
 
@@ -136,7 +136,9 @@ def _root_snapshots(run: PinnedRun, resolved: ResolvedModel) -> dict[str, int]:
     return {table: pin.snapshot_id for table, pin in pins.items() if pin.snapshot_id is not None}
 
 
-def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefinition:
+def _candidate(
+    declarations: Declarations, resolved: ResolvedModel, candidate: Candidate
+) -> dg.AssetsDefinition:
     model = resolved.model
 
     @dg.asset(
@@ -157,7 +159,9 @@ def _candidate(resolved: ResolvedModel, candidate: Candidate) -> dg.AssetsDefini
         from asgard_pipelines.training import train_candidate
 
         run = house.run(context.run.run_id)
-        trained = train_candidate(run.settings, run.lakehouse, resolved, candidate, training_set)
+        trained = train_candidate(
+            run.settings, run.lakehouse, declarations, resolved, candidate, training_set
+        )
         version = trained.version
         return dg.MaterializeResult(
             value=version,

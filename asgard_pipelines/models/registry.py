@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -120,14 +121,18 @@ class ModelRegistry:
         self._client.set_registered_model_alias(version.model, alias, str(version.number))
         return self._of(version.model, version.number)
 
-    def artefact(self, version: ModelVersion) -> dict[str, bytes]:
+    def artefact(self, version: ModelVersion, names: Collection[str] | None = None) -> dict[str, bytes]:
         """File name -> bytes, each verified against the SHA-256 in the registry.
+
+        Args:
+            names: Only these, as far as they were registered; None for all.
 
         Raises:
             Untrusted: a file is missing or its bytes are not those registered.
         """
         found = self._client.get_model_version(version.model, str(version.number))
         recorded: dict[str, str] = json.loads(found.tags[SHA256_TAG])
+        recorded = {name: digest for name, digest in recorded.items() if names is None or name in names}
         files = self._download(version, runs.MODEL_FOLDER)
         for name, digest in recorded.items():
             if name not in files or sha256(files[name]).hexdigest() != digest:

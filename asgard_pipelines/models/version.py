@@ -64,6 +64,12 @@ class ModelVersion(Record):
         """Of the training set's rows."""
         return self.tags[CONTENT_HASH_TAG]
 
+    @property
+    def sha256(self) -> dict[str, str]:
+        """File of the artefact -> SHA-256 (hex) of its bytes as registered."""
+        digests: dict[str, str] = json.loads(self.tags[SHA256_TAG])
+        return digests
+
 
 def _snapshots(text: str) -> dict[str, int]:
     return {str(table): int(snapshot) for table, snapshot in json.loads(text).items()}

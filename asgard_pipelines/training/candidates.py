@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from asgard_pipelines.declarations import Candidate, ResolvedModel
+from asgard_pipelines.declarations import Candidate, Declarations, ResolvedModel
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.models import ModelRegistry, ModelVersion, Registration
 from asgard_pipelines.settings import Settings
@@ -20,12 +20,13 @@ from asgard_pipelines.training.evaluation import evaluate
 from asgard_pipelines.training.fitting import FittedModel, fit
 from asgard_pipelines.training.hyperparameters import Recipe, recipe
 from asgard_pipelines.training.labels import classes_of, codes_of, normalised, positive_label
+from asgard_pipelines.training.origin import ORIGIN, Origin
 from asgard_pipelines.training.signature import Class, Input, Signature
 from asgard_pipelines.training.training_rows import training_rows
 from asgard_pipelines.training.training_set import TrainingSet
 
-_REVISION = 1
-"""Raised when the same candidate and training set come to give another model."""
+_REVISION = 2
+"""Raised when the same candidate and training set come to give another model, or are remembered otherwise."""
 _IMPORTANCES = "importances.json"
 
 
@@ -41,13 +42,15 @@ class Trained:
 def train_candidate(
     settings: Settings,
     lakehouse: Lakehouse,
+    declarations: Declarations,
     resolved: ResolvedModel,
     candidate: Candidate,
     training_set: TrainingSet,
 ) -> Trained:
     """Fit `candidate` on the training set and register it; the same again gives the same version.
 
-    What is judged and registered is the model as read back from its own artefact.
+    What is judged and registered is the model as read back from its own artefact. What it was made
+    from is registered with it, so that `reproduce` can make it again.
 
     Raises:
         Invalid: hyperparameters that the estimator does not take, or a label that is none.
@@ -61,12 +64,13 @@ def train_candidate(
         return Trained(known, importances, registry.pictures(known))
 
     started = datetime.now(UTC)
+    origin = Origin.of(declarations, resolved, candidate, training_set, settings.thread_count)
     rows = {part: training_rows(lakehouse, resolved, training_set, part) for part in ("train", "test")}
-    signature = signature_of(resolved, chosen, candidate, rows["train"])
-    targets = {part: target_of(signature, table) for part, table in rows.items()}
     # Only the files are kept: the fitted estimator is freed before they are read back.
-    files = fit(chosen, signature, rows["train"], targets["train"], settings.thread_count).files()
+    files = fit_candidate(resolved, candidate, rows["train"], settings.thread_count)
     fitted = FittedModel.load(files, settings.thread_count)
+    signature = fitted.signature
+    targets = {part: target_of(signature, table) for part, table in rows.items()}
     scores = {part: fitted.scores(table) for part, table in rows.items()}
     metrics = {part: evaluate(signature, targets[part], scores[part]) for part in rows}
     importances = fitted.importances()
@@ -82,7 +86,11 @@ def train_candidate(
             candidate=candidate.name,
             framework=candidate.framework,
             model_type=resolved.model.model_type,
-            files={**files, _IMPORTANCES: json.dumps(importances).encode()},
+            files={
+                **files,
+                _IMPORTANCES: json.dumps(importances).encode(),
+                ORIGIN: origin.model_dump_json(indent=2).encode(),
+            },
             training_table=training_set.table,
             training_snapshot_id=training_set.snapshot_id,
             sources=training_set.sources,
@@ -104,6 +112,19 @@ def train_candidate(
         )
     )
     return Trained(version, importances, drawn)
+
+
+def fit_candidate(
+    resolved: ResolvedModel, candidate: Candidate, train: pa.Table, threads: int
+) -> dict[str, bytes]:
+    """The model fitted on the training rows, as files; the same rows in the same order give the same bytes.
+
+    Raises:
+        Invalid: hyperparameters that the estimator does not take, or a label that is none.
+    """
+    chosen = recipe(resolved.model, candidate)
+    signature = signature_of(resolved, chosen, candidate, train)
+    return fit(chosen, signature, train, target_of(signature, train), threads).files()
 
 
 def signature_of(resolved: ResolvedModel, chosen: Recipe, candidate: Candidate, train: pa.Table) -> Signature:

@@ -1,4 +1,4 @@
-"""Building training sets: rows, labels and features at pinned snapshots, split and stored in Iceberg."""
+"""Training sets stored in Iceberg, each a snapshot with a manifest, found again by what made it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asgard_pipelines.declarations import Declarations, ResolvedModel
-from asgard_pipelines.errors import Conflict, Invalid
-from asgard_pipelines.features import Joined, historical_features
+from asgard_pipelines.errors import Invalid
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.training.content import content_hash
-from asgard_pipelines.training.division import boundary, divide
+from asgard_pipelines.training.assembly import assemble
+from asgard_pipelines.training.division import boundary
 from asgard_pipelines.training.labels import normalised
-from asgard_pipelines.training.split import GAP, NAMES, TEST, TRAIN
-from asgard_pipelines.training.training_rows import source_rows
-from asgard_pipelines.training.training_set import SPLIT, TrainingSet
+from asgard_pipelines.training.split import GAP, TEST, TRAIN
+from asgard_pipelines.training.training_set import TrainingSet
 
 NAMESPACE = "training_sets"
 MANIFEST = "asgard.manifest"
 """The snapshot summary's entry that holds the manifest."""
-_MINUTE = "%Y-%m-%d %H:%M"
-_REVISION = 1
-"""Raised when the same declaration and snapshots come to give other rows."""
+_REVISION = 2
+"""Raised when the same declaration and snapshots come to give other rows, or another hash of them."""
 
 
 def build_training_set(
@@ -58,39 +54,27 @@ def build_training_set(
         _protect(lakehouse, training_set, key)
         return training_set
 
-    rows = source_rows(lakehouse, resolved, pins[resolved.source])
-    parts = divide(resolved, rows)
-    joined = historical_features(
-        settings,
-        lakehouse,
-        declarations,
-        rows,
-        resolved.model.training_data.event_timestamp_column,
-        resolved.features,
-        pins,
-    )
-    _check_covered(lakehouse, declarations, resolved, pins, joined)
-    stored = joined.table.append_column(SPLIT, pa.array(np.array(NAMES)[parts]))
-    train_end, test_start = boundary(resolved, rows, parts)
+    assembled = assemble(settings, lakehouse, declarations, resolved, pins)
+    train_end, test_start = boundary(resolved, assembled.rows, assembled.parts)
     training_set = TrainingSet(
         model=resolved.model.name,
         table=table,
         snapshot_id=0,  # not known before the commit, and no part of the stored manifest
-        sources=_read(pins[resolved.source], joined),
+        sources=assembled.reads,
         roots=dict(roots),
-        rows=len(parts),
-        train_rows=int(np.sum(parts == TRAIN)),
-        test_rows=int(np.sum(parts == TEST)),
-        gap_rows=int(np.sum(parts == GAP)),
+        rows=len(assembled.parts),
+        train_rows=assembled.count(TRAIN),
+        test_rows=assembled.count(TEST),
+        gap_rows=assembled.count(GAP),
         train_end=train_end,
         test_start=test_start,
-        content_hash=content_hash(stored),
+        content_hash=assembled.content_hash,
         declaration_hash=declared,
-        coverage=joined.coverage,
-        label_counts=_label_counts(resolved, rows),
+        coverage=assembled.joined.coverage,
+        label_counts=_label_counts(resolved, assembled.rows),
     )
     manifest = training_set.model_dump_json(exclude={"snapshot_id"})
-    commit = lakehouse.overwrite(table, stored, key=key, properties={MANIFEST: manifest})
+    commit = lakehouse.overwrite(table, assembled.reader, key=key, properties={MANIFEST: manifest})
     training_set = training_set.model_copy(update={"snapshot_id": commit.pin.snapshot_id})
     _protect(lakehouse, training_set, key)
     return training_set
@@ -138,46 +122,12 @@ def _key(declared: str, resolved: ResolvedModel, pins: Mapping[str, Pin]) -> str
     return f"training_set_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def _check_covered(
-    lakehouse: Lakehouse,
-    declarations: Declarations,
-    resolved: ResolvedModel,
-    pins: Mapping[str, Pin],
-    joined: Joined,
-) -> None:
-    if not joined.coverage or max(joined.coverage.values()) > 0:
-        return
-    times = joined.table.column(resolved.model.training_data.event_timestamp_column)
-    reasons = []
-    for view in map(declarations.view, joined.coverage):
-        newest = lakehouse.newest(pins[view.table], view.timestamp)
-        holds = f"has rows up to {newest:{_MINUTE}}" if newest else "is empty"
-        reasons.append(f"'{view.name}' {holds} and " + (f"a TTL of {view.ttl}" if view.ttl else "no TTL"))
-    raise Invalid(
-        f"No row of '{resolved.source}' has a feature found within its TTL. The rows' times are "
-        f"{pc.min(times).as_py():{_MINUTE}} to {pc.max(times).as_py():{_MINUTE}}; {'; '.join(reasons)}. "
-        "Lengthen the TTL, let the views' tables reach back to the rows, or compare the join keys.",
-        feature_coverage=dict(joined.coverage),
-    )
-
-
 def _label_counts(resolved: ResolvedModel, rows: pa.Table) -> dict[str, int]:
     if resolved.model.model_type == "regression":
         return {}
     name = resolved.model.training_data.label_column
     counted = pc.value_counts(normalised(rows.column(name), name, "classification")).to_pylist()
     return {str(one["values"]): one["counts"] for one in sorted(counted, key=lambda one: one["values"])}
-
-
-def _read(source: Pin, joined: Joined) -> dict[str, int]:
-    """Table -> the snapshot id that was read. Raises Conflict: one table was read at two."""
-    read: dict[str, int] = {}
-    for pin in [source, *joined.reads]:
-        if pin.snapshot_id is not None and read.setdefault(pin.table, pin.snapshot_id) != pin.snapshot_id:
-            raise Conflict(
-                f"'{pin.table}' was read at two snapshots, {read[pin.table]} and {pin.snapshot_id}."
-            )
-    return read
 
 
 def _protect(lakehouse: Lakehouse, training_set: TrainingSet, key: str) -> None:

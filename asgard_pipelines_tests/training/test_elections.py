@@ -49,7 +49,7 @@ class House:
     def train(self, resolved: ResolvedModel, *chosen: Candidate) -> list[ModelVersion]:
         training_set = self.training_set(resolved)
         return [
-            train_candidate(self.settings, self.lakehouse, resolved, one, training_set).version
+            train_candidate(self.settings, self.lakehouse, DECLARATIONS, resolved, one, training_set).version
             for one in chosen
         ]
 
@@ -66,7 +66,7 @@ def house(tracked: Settings, lakehouse: Lakehouse, pins: Pins) -> House:
 def test_a_trained_candidate_is_registered_with_all_that_made_it(house: House) -> None:
     resolved = resolved_model()
     training_set = house.training_set(resolved)
-    trained = train_candidate(house.settings, house.lakehouse, resolved, GOOD, training_set)
+    trained = train_candidate(house.settings, house.lakehouse, DECLARATIONS, resolved, GOOD, training_set)
     version = trained.version
     assert (version.training_table, version.training_snapshot_id) == (
         training_set.table,
@@ -101,9 +101,11 @@ def test_training_again_gives_the_same_version_without_fitting(
 ) -> None:
     resolved = resolved_model()
     training_set = house.training_set(resolved)
-    first = train_candidate(house.settings, house.lakehouse, resolved, GOOD, training_set)
+    first = train_candidate(house.settings, house.lakehouse, DECLARATIONS, resolved, GOOD, training_set)
     monkeypatch.setattr(candidates, "fit", None)
-    assert train_candidate(house.settings, house.lakehouse, resolved, GOOD, training_set) == first
+    assert (
+        train_candidate(house.settings, house.lakehouse, DECLARATIONS, resolved, GOOD, training_set) == first
+    )
 
 
 def test_the_best_candidate_is_the_first_champion(house: House) -> None:

@@ -16,7 +16,7 @@ from asgard_pipelines.errors import ColumnNotFound, Invalid, NotEnoughSamples, T
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training import TrainingSet, build_training_set, read_manifest
-from asgard_pipelines.training import training_sets as module
+from asgard_pipelines.training import assembly as module
 from asgard_pipelines.training.content import content_hash
 from asgard_pipelines_tests.training.world import DECLARATIONS, FEATURES, VIEW, accounts, resolved_model, utc
 

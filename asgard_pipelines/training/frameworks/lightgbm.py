@@ -128,7 +128,9 @@ class Fitted:
         return np.asarray(self._booster.feature_importance("gain"), dtype=np.float64)
 
     def dump(self) -> bytes:
-        return str(self._booster.model_to_string()).encode()
+        # The bytes must not depend on the machine; the trees do not.
+        text: str = self._booster.model_to_string()
+        return text.replace(f"[num_threads: {self._threads}]", "[num_threads: 0]").encode()
 
 
 def algorithms(model_type: ModelType) -> Mapping[str, Trees]:
