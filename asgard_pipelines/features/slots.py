@@ -1,0 +1,73 @@
+"""The asked rows, sorted once by key and time: each distinct pair is a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.features.key_index import Codes, KeyIndex
+from asgard_pipelines.features.kinds import Ints, instants
+
+
+class Slots:
+    """What searches with the same keys and times share.
+
+    Args:
+        keys: the asked rows', one array per key column; none at all: every row has the same key.
+        kinds: the types of the columns in which the keys are looked up.
+        times: as of which the rows are asked.
+
+    Raises:
+        TypeMismatch: a key is of another kind on the two sides, or a time is no time.
+    """
+
+    def __init__(
+        self, keys: Sequence[pa.ChunkedArray], kinds: Sequence[pa.DataType], times: pa.ChunkedArray
+    ) -> None:
+        asked, valid = instants(times)
+        self._index = KeyIndex(keys, kinds) if keys else None
+        codes = self._index.codes if self._index else np.zeros(len(asked), np.int32)
+        valid &= codes >= 0
+        self.of_row: Ints = np.full(len(asked), -1, np.int64)
+        """Each asked row's slot; -1 for a null key or time."""
+        self.times, self.keys, self.of_row[valid] = _distinct(codes[valid], asked[valid])
+        """Each slot's time and number of its key; ascending by the number, then by the time."""
+        numbers = np.arange((self._index.size if self._index else 1) + 1)
+        self._begins = np.searchsorted(self.keys, numbers).astype(np.int32)
+        self.longest = int(np.diff(self._begins).max(initial=0))
+        """The most slots that a key has."""
+        self.first = int(self.times.min(initial=np.iinfo(np.int64).max))
+        self.last = int(self.times.max(initial=np.iinfo(np.int64).min))
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def codes(self, keys: Sequence[pa.Array], rows: int) -> Codes:
+        """The numbers of other rows' keys; -1 for a key that nobody asks for."""
+        return self._index.find(keys) if self._index else np.zeros(rows, np.int32)
+
+    def at_or_after(self, codes: Codes, since: Ints) -> Ints:
+        """The key's first slot whose time is not before `since`; -1 for none. Found by halving."""
+        low = self._begins.take(codes)
+        end = self._begins.take(codes + 1)
+        width = 1 << (self.longest.bit_length() - 1) if self.longest > 1 else 0
+        while width:
+            probe = low + (width - 1)
+            earlier = (probe < end) & (self.times.take(probe, mode="clip") < since)
+            low += earlier * np.int32(width)
+            width >>= 1
+        fits = (low < end) & (self.times.take(low, mode="clip") >= since)
+        return np.where(fits, low, -1).astype(np.int64)
+
+
+def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Ints]:
+    """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
+    order = np.lexsort((times, codes))
+    codes, times = codes[order], times[order]
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
+    of_row = np.empty(len(order), np.int64)
+    of_row[order] = np.cumsum(begins) - 1
+    return times[begins], codes[begins], of_row
