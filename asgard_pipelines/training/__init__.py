@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from asgard_pipelines.training.elections import elect
     from asgard_pipelines.training.hyperparameters import check_hyperparameters
     from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor
+    from asgard_pipelines.training.reproduction import Reproduction, reproduce
     from asgard_pipelines.training.training_set import TrainingSet
     from asgard_pipelines.training.training_sets import build_training_set, read_manifest
 
 _EXPORTS = {
     "Election": "election",
     "Predictor": "predictor",
+    "Reproduction": "reproduction",
     "Scores": "predictor",
     "Trained": "candidates",
     "TrainingSet": "training_set",
@@ -29,12 +31,14 @@ _EXPORTS = {
     "elect": "elections",
     "load_predictor": "predictor",
     "read_manifest": "training_sets",
+    "reproduce": "reproduction",
     "train_candidate": "candidates",
 }
 
 __all__ = [
     "Election",
     "Predictor",
+    "Reproduction",
     "Scores",
     "Trained",
     "TrainingSet",
@@ -43,6 +47,7 @@ __all__ = [
     "elect",
     "load_predictor",
     "read_manifest",
+    "reproduce",
     "train_candidate",
 ]
 

@@ -27,7 +27,7 @@ _MINUTE = "%Y-%m-%d %H:%M"
 @dataclass(frozen=True)
 class Assembled:
     """A training set's rows. `rows` are the source's (time, entity, label), `parts` says which part each
-    is in, `joined` has their features."""
+    is in, `joined` has their features until it is closed."""
 
     rows: pa.Table
     parts: Parts
@@ -37,12 +37,12 @@ class Assembled:
 
     @property
     def schema(self) -> pa.Schema:
-        return self.joined.table.schema.append(pa.field(SPLIT, pa.string()))
+        return self.joined.schema.append(pa.field(SPLIT, pa.string()))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Time, entity, label, features and split, a bounded number of rows at a time; as often as asked."""
         names, start = np.array(NAMES), 0
-        for batch in self.joined.table.to_batches():
+        for batch in self.joined.batches():
             parts = self.parts[start : start + batch.num_rows]
             yield batch.append_column(SPLIT, pa.array(names[parts]))
             start += batch.num_rows
@@ -59,6 +59,10 @@ class Assembled:
 
     def count(self, part: int) -> int:
         return int(np.sum(self.parts == part))
+
+    def close(self) -> None:
+        """Lets go of what the join holds."""
+        self.joined.close()
 
 
 def assemble(
@@ -83,9 +87,11 @@ def assemble(
     parts = divide(resolved, rows)
     time = resolved.model.training_data.event_timestamp_column
     joined = historical_features(settings, lakehouse, declarations, rows, time, resolved.features, pins)
+    assembled = Assembled(rows, parts, joined, _read(pins[resolved.source], joined))
     if joined.coverage and max(joined.coverage.values()) == 0:
-        raise _uncovered(lakehouse, declarations, resolved, pins, rows, joined)
-    return Assembled(rows, parts, joined, _read(pins[resolved.source], joined))
+        assembled.close()
+        raise _uncovered(lakehouse, declarations, resolved, pins, rows, joined.coverage)
+    return assembled
 
 
 def _uncovered(
@@ -94,11 +100,11 @@ def _uncovered(
     resolved: ResolvedModel,
     pins: Mapping[str, Pin],
     rows: pa.Table,
-    joined: Joined,
+    coverage: Mapping[str, float],
 ) -> Invalid:
     times = rows.column(resolved.model.training_data.event_timestamp_column)
     reasons = []
-    for view in map(declarations.view, joined.coverage):
+    for view in map(declarations.view, coverage):
         newest = lakehouse.newest(pins[view.table], view.timestamp)
         holds = f"has rows up to {newest:{_MINUTE}}" if newest else "is empty"
         reasons.append(f"'{view.name}' {holds} and " + (f"a TTL of {view.ttl}" if view.ttl else "no TTL"))
@@ -106,7 +112,7 @@ def _uncovered(
         f"No row of '{resolved.source}' has a feature found within its TTL. The rows' times are "
         f"{pc.min(times).as_py():{_MINUTE}} to {pc.max(times).as_py():{_MINUTE}}; {'; '.join(reasons)}. "
         "Lengthen the TTL, let the views' tables reach back to the rows, or compare the join keys.",
-        feature_coverage=dict(joined.coverage),
+        feature_coverage=dict(coverage),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from asgard_pipelines.declarations import Declarations, ResolvedModel
 from asgard_pipelines.errors import Invalid
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.training.assembly import assemble
+from asgard_pipelines.training.assembly import Assembled, assemble
 from asgard_pipelines.training.division import boundary
 from asgard_pipelines.training.labels import normalised
 from asgard_pipelines.training.split import GAP, TEST, TRAIN
@@ -54,9 +55,20 @@ def build_training_set(
         _protect(lakehouse, training_set, key)
         return training_set
 
-    assembled = assemble(settings, lakehouse, declarations, resolved, pins)
+    with closing(assemble(settings, lakehouse, declarations, resolved, pins)) as assembled:
+        training_set = _manifest(resolved, assembled, table, roots, declared)
+        manifest = training_set.model_dump_json(exclude={"snapshot_id"})
+        commit = lakehouse.overwrite(table, assembled.reader, key=key, properties={MANIFEST: manifest})
+    training_set = training_set.model_copy(update={"snapshot_id": commit.pin.snapshot_id})
+    _protect(lakehouse, training_set, key)
+    return training_set
+
+
+def _manifest(
+    resolved: ResolvedModel, assembled: Assembled, table: str, roots: Mapping[str, int], declared: str
+) -> TrainingSet:
     train_end, test_start = boundary(resolved, assembled.rows, assembled.parts)
-    training_set = TrainingSet(
+    return TrainingSet(
         model=resolved.model.name,
         table=table,
         snapshot_id=0,  # not known before the commit, and no part of the stored manifest
@@ -73,11 +85,6 @@ def build_training_set(
         coverage=assembled.joined.coverage,
         label_counts=_label_counts(resolved, assembled.rows),
     )
-    manifest = training_set.model_dump_json(exclude={"snapshot_id"})
-    commit = lakehouse.overwrite(table, assembled.reader, key=key, properties={MANIFEST: manifest})
-    training_set = training_set.model_copy(update={"snapshot_id": commit.pin.snapshot_id})
-    _protect(lakehouse, training_set, key)
-    return training_set
 
 
 def read_manifest(lakehouse: Lakehouse, pin: Pin) -> TrainingSet:
