@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView
+from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, OnDemandView
 from asgard_pipelines.errors import ColumnNotFound, Invalid, SnapshotNotFound
-from asgard_pipelines.features.join import Asked, Found, Known, newest
-from asgard_pipelines.features.kinds import Ints, cast, instants
-from asgard_pipelines.lakehouse import Lakehouse, Pin, TimeRange
+from asgard_pipelines.features.engine import JoinedRows, Lookup
+from asgard_pipelines.features.kinds import arrow_type, cast, check_kind
+from asgard_pipelines.features.streamed_join import StreamedJoin
+from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+if TYPE_CHECKING:
+    from asgard_pipelines.features.on_demand import OnDemandFunctions
 
 
-@dataclass(frozen=True)
 class Joined:
-    """`table`: the rows as they came, then one column per reference, called as its feature, in order."""
+    """The asked rows as they came, then one column per reference, called as its feature, in order.
 
-    table: pa.Table
-    coverage: dict[str, float]
-    """Share of the rows for which each view had a row within its TTL; 0 when there are no rows."""
-    newest_feature_time: dict[str, datetime | None]
-    """The newest event time (UTC) that a row was given, per view."""
-    reads: list[Pin]
-    """What was read, sorted."""
+    coverage: share of the rows for which each view had a row within its TTL; 0 when there are no rows.
+    newest_feature_time: the newest event time (UTC) that a row was given, per view.
+    reads: what was read, sorted.
+    """
+
+    def __init__(self, rows: JoinedRows, asked: Sequence[str], wanted: _Wanted) -> None:
+        self._rows, self._asked, self._wanted = rows, list(asked), wanted
+        self.coverage: dict[str, float] = {view: found.coverage for view, found in rows.found.items()}
+        self.newest_feature_time: dict[str, datetime | None] = {
+            view: found.newest for view, found in rows.found.items()
+        }
+        self.reads: list[Pin] = list(rows.reads)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of `table` and of each of `batches`."""
+        asked = [self._rows.schema.field(name) for name in self._asked]
+        return pa.schema([*asked, *self._wanted.fields])
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """All rows, in memory."""
+        return self._finished(self._rows.table())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in order, a bounded number at a time; each batch computes its on-demand views."""
+        for batch in self._rows.batches():
+            yield from self._finished(pa.Table.from_batches([batch])).combine_chunks().to_batches()
+
+    def close(self) -> None:
+        """Lets go of what the join holds. The rows cannot be read after it."""
+        self._rows.close()
+
+    def _finished(self, joined: pa.Table) -> pa.Table:
+        asked = [joined[name] for name in self._asked]
+        return pa.table([*asked, *self._wanted.columns(joined)], schema=self.schema)
 
 
 def historical_features(
@@ -55,140 +84,86 @@ def historical_features(
         SnapshotNotFound: `pins` names no snapshot for a view's table.
         Invalid: two columns of the result would have one name.
     """
-    _one_name_each([*rows.column_names, *(ref.feature for ref in refs)])
-    if timestamp not in rows.column_names:
-        raise ColumnNotFound(timestamp, rows.column_names, table="the asked rows")
-    on_demand = {view.name: view for view in declarations.on_demand_views}
-    wanted: dict[str, set[str]] = {}
-    for ref in refs:
-        if ref.view in on_demand:
-            for source in on_demand[ref.view].sources:
-                wanted.setdefault(source, set()).update(declarations.view(source).feature_names)
-        else:
-            wanted.setdefault(ref.view, set()).add(ref.feature)
-    views = [declarations.view(name) for name in wanted]
-
-    columns: dict[tuple[str, str], pa.ChunkedArray] = {}
-    coverage: dict[str, float] = {}
-    times: dict[str, datetime | None] = {}
-    for alike in _alike(views):
-        features = [_features(view, wanted[view.name]) for view in alike]
-        part = _join(lakehouse, alike[0], [f for several in features for f in several], rows, timestamp, pins)
-        for view, several in zip(alike, features, strict=True):
-            coverage[view.name], times[view.name] = part.coverage, part.newest
-            for feature in several:
-                columns[view.name, feature.name] = part.column(feature)
-    if any(ref.view in on_demand for ref in refs):
-        from asgard_pipelines.features.on_demand import compute  # imports Feast
-
-        columns |= compute(
-            settings, declarations, [r for r in refs if r.view in on_demand], columns, len(rows)
-        )
-    table = rows
-    for ref in refs:
-        if (ref.view, ref.feature) not in columns:
-            raise ColumnNotFound(ref.feature, declarations.view(ref.view).feature_names, table=ref.view)
-        table = table.append_column(ref.feature, columns[ref.view, ref.feature])
-    return Joined(table, coverage, times, sorted({pins[view.table] for view in views}))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one read of one table gave: its rows, and which of them belongs to each asked row."""
-
-    table: pa.Table
-    found: Found
-    times: Ints
-
-    @property
-    def coverage(self) -> float:
-        return float(np.mean(self.found.index >= 0)) if len(self.found.index) else 0.0
-
-    @property
-    def newest(self) -> datetime | None:
-        hits = self.found.index[self.found.index >= 0]
-        return _EPOCH + timedelta(microseconds=int(self.times[hits].max())) if len(hits) else None
-
-    def column(self, feature: Feature) -> pa.ChunkedArray:
-        positions = pa.array(self.found.index, mask=self.found.index < 0)
-        return cast(self.table[feature.column].take(positions), feature)
-
-
-def _join(
-    lakehouse: Lakehouse,
-    view: FeatureView,
-    features: Iterable[Feature],
-    rows: pa.Table,
-    timestamp: str,
-    pins: Mapping[str, Pin],
-) -> _Part:
-    if view.table not in pins:
-        raise SnapshotNotFound(f"No snapshot of '{view.table}' was named to read.", table=view.table)
-    for key in view.join_keys:
-        if key not in rows.column_names:
-            raise ColumnNotFound(key, rows.column_names, table="the asked rows")
-    asked = Asked([rows[key] for key in view.join_keys], rows[timestamp])
-    needed = {feature.column for feature in features}
-    table = read_view(lakehouse, view, needed, pins[view.table], window(rows[timestamp], view))
-    ttl = None if view.ttl is None else view.ttl // timedelta(microseconds=1)
-    found = newest(asked, known(view, table), ttl)
-    everything = needed | {feature.column for feature in view.features}
-    if found.tied and everything - needed:
-        # Which of several equals is taken must not depend on which features are asked for.
-        table = read_view(lakehouse, view, everything, pins[view.table], window(rows[timestamp], view))
-        found = newest(asked, known(view, table), ttl)
-    return _Part(table, found, instants(table[view.timestamp])[0])
-
-
-def known(view: FeatureView, table: pa.Table) -> Known:
-    """A view's rows as the join takes them."""
-    return Known(
-        keys=[table[column] for column in view.join_keys.values()],
-        times=table[view.timestamp],
-        created=table[view.created_timestamp] if view.created_timestamp else None,
-        values=[table[name] for name in sorted(table.column_names)],
-    )
-
-
-def read_view(
-    lakehouse: Lakehouse, view: FeatureView, columns: Iterable[str], pin: Pin, where: TimeRange | None
-) -> pa.Table:
-    """The columns named and those a join needs, at the pin."""
-    needed = {*columns, *view.join_keys.values(), view.timestamp}
-    needed |= {view.created_timestamp} if view.created_timestamp else set()
-    return lakehouse.read_table(pin, sorted(needed), [where] if where else [])
-
-
-def window(times: pa.ChunkedArray, view: FeatureView) -> TimeRange | None:
-    """The event times that can matter to rows asked at `times`; None when no row can be found."""
-    raw, present = instants(times)
-    if not present.any():
-        return TimeRange(view.timestamp, end=_EPOCH)
-    first = _EPOCH + timedelta(microseconds=int(raw[present].min()))
-    last = _EPOCH + timedelta(microseconds=int(raw[present].max()))
-    start = first - view.ttl if view.ttl is not None and view.ttl < first - _EARLIEST else None
-    return TimeRange(view.timestamp, start=start, end=last + timedelta(microseconds=1))
-
-
-def _features(view: FeatureView, names: set[str]) -> list[Feature]:
-    for name in names:
-        if name not in view.feature_names:
-            raise ColumnNotFound(name, view.feature_names, table=view.name)
-    return [feature for feature in view.features if feature.name in names]
-
-
-def _alike(views: Iterable[FeatureView]) -> list[list[FeatureView]]:
-    """Views that look the same rows up in the same way, so that their table is read once."""
-    groups: dict[tuple[object, ...], list[FeatureView]] = {}
-    for view in views:
-        keys = tuple(sorted(view.join_keys.items()))
-        groups.setdefault((view.table, keys, view.timestamp, view.created_timestamp, view.ttl), []).append(
-            view
-        )
-    return list(groups.values())
-
-
-def _one_name_each(names: Sequence[str]) -> None:
+    names = [*rows.column_names, *(ref.feature for ref in refs)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Invalid(f"Two columns would be called {', '.join(twice)}: rename one.", columns=twice)
+    wanted = _Wanted(settings, declarations, refs)
+    lookups = [_lookup(lakehouse, view, features, pins) for view, features in wanted.stored]
+    joined = StreamedJoin(settings.thread_count).join(rows, timestamp, lookups, filter_by_created=True)
+    return Joined(joined, rows.column_names, wanted)
+
+
+class _Wanted:
+    """Which features of which views `refs` need, and how they come out of the join."""
+
+    def __init__(self, settings: Settings, declarations: Declarations, refs: Sequence[FeatureRef]) -> None:
+        on_demand = {view.name: view for view in declarations.on_demand_views}
+        computed = [on_demand[name] for name in dict.fromkeys(r.view for r in refs) if name in on_demand]
+        named: dict[str, set[str]] = {}
+        for ref in refs:
+            if ref.view in on_demand:
+                for source in on_demand[ref.view].sources:
+                    named.setdefault(source, set()).update(declarations.view(source).feature_names)
+            else:
+                named.setdefault(ref.view, set()).add(ref.feature)
+        views: list[FeatureView] = [declarations.view(name) for name in named]
+        self.stored = [(view, [_feature(view, name) for name in sorted(named[view.name])]) for view in views]
+        """Stored views, each with the features that are needed of it."""
+        self._refs = refs
+        features = [_feature(on_demand.get(r.view) or declarations.view(r.view), r.feature) for r in refs]
+        self.fields = [pa.field(feature.name, arrow_type(feature.dtype)) for feature in features]
+        self._computed = _functions(settings, declarations, computed)
+
+    def columns(self, joined: pa.Table) -> list[pa.ChunkedArray]:
+        """One per reference, in its declared type."""
+        columns = {
+            (view.name, feature.name): cast(joined[_column(view, feature)], feature)
+            for view, features in self.stored
+            for feature in features
+        }
+        if self._computed is not None:
+            columns |= self._computed.compute(columns, joined.num_rows)
+        return [columns[ref.view, ref.feature] for ref in self._refs]
+
+
+def _functions(
+    settings: Settings, declarations: Declarations, views: Sequence[OnDemandView]
+) -> OnDemandFunctions | None:
+    if not views:
+        return None
+    from asgard_pipelines.features.on_demand import OnDemandFunctions  # imports Feast
+
+    return OnDemandFunctions(settings, declarations, views)
+
+
+def _feature(view: FeatureView | OnDemandView, name: str) -> Feature:
+    for feature in view.features:
+        if feature.name == name:
+            return feature
+    raise ColumnNotFound(name, [feature.name for feature in view.features], table=view.name)
+
+
+def _lookup(
+    lakehouse: Lakehouse, view: FeatureView, features: Sequence[Feature], pins: Mapping[str, Pin]
+) -> Lookup:
+    if view.table not in pins:
+        raise SnapshotNotFound(f"No snapshot of '{view.table}' was named to read.", table=view.table)
+    source = lakehouse.source(pins[view.table])
+    for feature in features:
+        if feature.column in source.schema.names:  # what is missing, the join says
+            check_kind(source.schema.field(feature.column).type, feature)
+    return Lookup(
+        name=view.name,
+        source=source,
+        keys=view.join_keys,
+        timestamp=view.timestamp,
+        columns={_column(view, feature): feature.column for feature in features},
+        created_timestamp=view.created_timestamp,
+        ttl=view.ttl,
+        ties=sorted(source.schema.names),  # all of them: not only those that happen to be asked for
+    )
+
+
+def _column(view: FeatureView, feature: Feature) -> str:
+    return f"{view.name}:{feature.name}"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asgard_pipelines.errors import TypeMismatch
 from asgard_pipelines.features.kinds import Bools, Ints, instants, is_string, is_time, numbers, same_kind
@@ -56,6 +57,8 @@ class KeyIndex:
         words: list[_Words] = []
         present = np.ones(len(columns[0]), dtype=bool)
         for column, read in zip(columns, self._readers, strict=True):
+            if column.type == pa.uint64():  # beyond int64 nothing equals it
+                column = pc.if_else(pc.less(column, 2**63), column, None).cast(pa.int64())
             words += read(column)
             if column.null_count:
                 present &= numbers(column.is_valid()).astype(bool)
@@ -65,12 +68,12 @@ class KeyIndex:
         if len(self._keys) > 1 or not self.size:
             return None
         keys = self._keys[0].view(np.int64)
-        first, last = int(keys.min()), int(keys.max())
-        if last - first > _SPARSE * len(keys) + 1024:
+        first, span = int(keys.min()), _span(keys)
+        if span > _SPARSE * len(keys) + 1024:
             return None
-        places = np.full(last - first + 2, -1, np.int32)  # the last one is for all that lies outside
+        places = np.full(span + 2, -1, np.int32)  # the last one is for all that lies outside
         places[keys - first] = np.arange(len(keys), dtype=np.int32)
-        outside = np.uint64(last - first + 1)
+        outside = np.uint64(span + 1)
 
         def find(words: list[_Words]) -> Codes:
             at = np.minimum(words[0] - np.uint64(first % 2**64), outside).view(np.int64)
@@ -126,6 +129,9 @@ def _hashed(words: Sequence[_Words], bits: int) -> Ints:
 def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
     """The distinct keys, and for each row which of them it has."""
     if len(words) == 1:
+        counted = _counted(words[0].view(np.int64))
+        if counted is not None:
+            return counted
         keys, codes = np.unique(words[0], return_inverse=True)
         return [keys], codes.astype(np.int32)
     order = np.lexsort(words)
@@ -137,6 +143,22 @@ def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
     of_row: Codes = np.empty(len(order), np.int32)
     of_row[order] = np.cumsum(begins) - 1
     return [word[order][begins] for word in words], of_row
+
+
+def _counted(values: Ints) -> tuple[list[_Words], Codes] | None:
+    """The same without sorting, where the values lie close together."""
+    if not len(values) or _span(values) > _SPARSE * len(values) + 1024:
+        return None
+    first = values.min()
+    there = np.zeros(_span(values) + 1, dtype=bool)
+    there[values - first] = True
+    keys = np.flatnonzero(there)
+    number = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    return [(keys + first).view(np.uint64)], number.take(values - first)
+
+
+def _span(values: Ints) -> int:
+    return int(values.max()) - int(values.min())
 
 
 def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], list[_Words]]:
@@ -159,8 +181,6 @@ def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], l
 
 
 def _filled(column: pa.Array) -> Ints:
-    if column.type == pa.uint64():
-        return numbers(column.fill_null(0).to_numpy(zero_copy_only=False))
     return numbers(column.fill_null(0) if column.null_count else column)
 
 

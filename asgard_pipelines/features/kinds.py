@@ -38,6 +38,12 @@ def is_string(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def is_binary(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
+
+
 def is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
@@ -48,6 +54,7 @@ _KINDS = (
     pa.types.is_decimal,
     pa.types.is_list,
     is_string,
+    is_binary,
     is_time,
 )
 
@@ -74,6 +81,18 @@ def instants(column: pa.ChunkedArray) -> tuple[Ints, Bools]:
     return (raw // 1_000 if unit == "ns" else raw * _UNITS[unit]), numbers(column.is_valid()).astype(bool)
 
 
+def check_kind(kind: pa.DataType, feature: Feature) -> None:
+    """Raises TypeMismatch: values of type `kind` cannot become the feature's, whatever they are."""
+    wanted = arrow_type(feature.dtype)
+    if not (same_kind(kind, wanted) or _as_float(kind, wanted) or pa.types.is_null(kind)):
+        raise TypeMismatch(
+            f"'{feature.name}' is declared {feature.dtype}, and column '{feature.column}' holds {kind}.",
+            column=feature.column,
+            declared=feature.dtype,
+            found=str(kind),
+        )
+
+
 def cast(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
     """The column in the feature's declared type.
 
@@ -81,29 +100,27 @@ def cast(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
         TypeMismatch: another kind, or values that do not fit.
     """
     wanted = arrow_type(feature.dtype)
+    if column.null_count < len(column):
+        check_kind(column.type, feature)
     if pa.types.is_timestamp(wanted) and is_time(column.type):
         raw, present = instants(column)
         return pa.chunked_array([pa.array(raw, mask=~present).cast(wanted)])
-    widened = pa.types.is_decimal(column.type) and pa.types.is_floating(wanted)
-    if widened:
+    if _as_float(column.type, wanted):
         # Arrow divides, and makes 14.790000000000001 of 14.79; read as text it is the nearest double.
         column = column.cast(pa.string())
-    if widened or same_kind(column.type, wanted) or column.null_count == len(column):
-        try:
-            return pc.cast(column, wanted)
-        except pa.ArrowInvalid as error:
-            text = f"'{feature.name}' does not fit {feature.dtype}: {error}."
-            raise TypeMismatch(text, column=feature.column, declared=feature.dtype) from None
-    raise TypeMismatch(
-        f"'{feature.name}' is declared {feature.dtype}, and column '{feature.column}' holds {column.type}.",
-        column=feature.column,
-        declared=feature.dtype,
-        found=str(column.type),
-    )
+    try:
+        return pc.cast(column, wanted)
+    except pa.ArrowInvalid as error:
+        text = f"'{feature.name}' does not fit {feature.dtype}: {error}."
+        raise TypeMismatch(text, column=feature.column, declared=feature.dtype) from None
+
+
+def _as_float(kind: pa.DataType, wanted: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind) and pa.types.is_floating(wanted))
 
 
 def numbers(column: pa.Array | pa.ChunkedArray) -> Ints:
     """A column without nulls as numpy's 64-bit integers; booleans as 0 and 1."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     array: npt.NDArray[np.generic] = whole.to_numpy(zero_copy_only=False)
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)

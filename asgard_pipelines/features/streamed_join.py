@@ -18,9 +18,10 @@ from asgard_pipelines.errors import ColumnNotFound, Invalid
 from asgard_pipelines.features.engine import Found, Lookup
 from asgard_pipelines.features.kinds import Ints, instants, is_string
 from asgard_pipelines.features.numbered_rows import NumberedRows
+from asgard_pipelines.features.slots import Slots
 from asgard_pipelines.features.streamed_rows import Search, StreamedRows
 from asgard_pipelines.features.value_order import greatest
-from asgard_pipelines.features.winners import Winners
+from asgard_pipelines.features.winners import Winners, Won
 from asgard_pipelines.lakehouse import Between, OneOf, Predicate, TimeRange
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,31 +41,35 @@ class StreamedJoin:
         self, asked: pa.Table, timestamp: str, lookups: Sequence[Lookup], *, filter_by_created: bool
     ) -> StreamedRows:
         _check(asked, timestamp, lookups)
-        searches = [self._search(asked, timestamp, alike, cut=filter_by_created) for alike in _alike(lookups)]
+        shared: dict[tuple[object, ...], Slots] = {}
+        searches = []
+        for alike in _alike(lookups):
+            kinds = [alike[0].source.schema.field(column).type for column in alike[0].keys.values()]
+            keys = (*alike[0].keys, *kinds)
+            if keys not in shared:
+                shared[keys] = Slots([asked[name] for name in alike[0].keys], kinds, asked[timestamp])
+            where = _where(asked, timestamp, alike[0])
+            searches.append(self._search(alike, shared[keys], where, cut=filter_by_created))
         return StreamedRows(asked, lookups, searches)
 
-    def _search(self, asked: pa.Table, timestamp: str, alike: Sequence[Lookup], *, cut: bool) -> Search:
+    def _search(
+        self, alike: Sequence[Lookup], slots: Slots, where: Sequence[Predicate], *, cut: bool
+    ) -> Search:
         one = alike[0]
-        schema = one.source.schema
-        winners = Winners(
-            [asked[name] for name in one.keys],
-            [schema.field(column).type for column in one.keys.values()],
-            asked[timestamp],
-            None if one.ttl is None else one.ttl // _MICROSECOND,
-            cut=cut and one.created_timestamp is not None,
-        )
-        rows = NumberedRows(one.source, _where(asked, timestamp, one), self._threads)
-        created = [one.created_timestamp] if one.created_timestamp else []
+        created = one.created_timestamp
+        ttl = None if one.ttl is None else one.ttl // _MICROSECOND
+        winners = Winners(slots, ttl, cut=cut and created is not None)
+        rows = NumberedRows(one.source, where, self._threads)
         keys = list(one.keys.values())
 
         def see(numbers: Ints, batch: pa.RecordBatch) -> None:
-            made = batch.column(one.created_timestamp) if one.created_timestamp else None
+            made = batch.column(created) if created else None
             winners.see(numbers, [batch.column(key) for key in keys], batch.column(one.timestamp), made)
 
-        rows.scan(list(dict.fromkeys([*keys, one.timestamp, *created])), see)
-        _settle(winners, rows, sorted({column for lookup in alike for column in lookup.ties}))
-        index, event = winners.result()
-        return Search(alike, rows, index, _found(index, event))
+        rows.scan(list(dict.fromkeys([*keys, one.timestamp, *([created] if created else [])])), see)
+        _settle(winners, rows, list(one.ties))
+        won = winners.result()
+        return Search(alike, rows, won, _found(won))
 
 
 def _settle(winners: Winners, rows: NumberedRows, columns: Sequence[str]) -> None:
@@ -76,10 +81,9 @@ def _settle(winners: Winners, rows: NumberedRows, columns: Sequence[str]) -> Non
         winners.settle(ties.slots[best], ties.positions[best])
 
 
-def _found(index: Ints, event: Ints) -> Found:
-    hits = index >= 0
-    newest = _instant(int(event[hits].max())) if hits.any() else None
-    return Found(float(np.mean(hits)) if len(index) else 0.0, newest)
+def _found(won: Won) -> Found:
+    newest = _instant(int(won.events.max())) if len(won.events) else None
+    return Found(float(np.mean(won.places >= 0)) if len(won.places) else 0.0, newest)
 
 
 def _instant(microseconds: int) -> datetime:
@@ -124,8 +128,9 @@ def _alike(lookups: Iterable[Lookup]) -> list[list[Lookup]]:
     groups: dict[tuple[object, ...], list[Lookup]] = {}
     for one in lookups:
         keys = tuple(sorted(one.keys.items()))
-        source = (one.source.pin, id(one.source) if one.source.pin.snapshot_id is None else None)
-        groups.setdefault((source, keys, one.timestamp, one.created_timestamp, one.ttl), []).append(one)
+        source = one.source.pin if one.source.pin.snapshot_id is not None else id(one.source)
+        same = (source, keys, one.timestamp, one.created_timestamp, one.ttl, tuple(one.ties))
+        groups.setdefault(same, []).append(one)
     return list(groups.values())
 
 

@@ -12,6 +12,7 @@ from asgard_pipelines.features.engine import Found, Lookup
 from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.numbered_rows import NumberedRows
 from asgard_pipelines.features.spill import Spill
+from asgard_pipelines.features.winners import Won
 from asgard_pipelines.lakehouse import Pin
 
 _BATCH_ROWS = 65_536
@@ -23,11 +24,11 @@ _TEXT_BYTES = 32
 
 @dataclass(frozen=True)
 class Search:
-    """Lookups that find the same rows, and which: `index` holds a row's number per asked row, or -1."""
+    """Lookups that find the same rows of `rows`, and which those are."""
 
     lookups: Sequence[Lookup]
     rows: NumberedRows
-    index: Ints
+    won: Won
     found: Found
 
     @property
@@ -100,23 +101,19 @@ class StreamedRows:
 
 
 def _found_values(search: Search) -> dict[str, pa.ChunkedArray]:
-    numbers = np.unique(search.index[search.index >= 0])
-    values = pa.Table.from_batches(search.rows.take(search.columns, numbers), search.schema)
-    places = np.searchsorted(numbers, search.index)
-    return _arranged(values, np.where(search.index >= 0, places, -1))
+    values = pa.Table.from_batches(search.rows.take(search.columns, search.won.positions), search.schema)
+    return _arranged(values, search.won.places)
 
 
 def _scatter(search: Search, number: int, spill: Spill) -> None:
     """Writes every asked row's values to the part in which the row comes."""
-    order = np.argsort(search.index, kind="stable")
-    wanted = search.index[order]
+    order = np.argsort(search.won.places, kind="stable")
+    wanted = search.won.places[order]
     order, wanted = order[wanted >= 0], wanted[wanted >= 0]
-    numbers = np.unique(wanted)
     done = 0
-    for batch in search.rows.take(search.columns, numbers):
-        some = numbers[done : done + batch.num_rows]
-        low, high = np.searchsorted(wanted, (some[0], some[-1] + 1))
-        spill.write(number, batch, np.searchsorted(some, wanted[low:high]), order[low:high])
+    for batch in search.rows.take(search.columns, search.won.positions):
+        low, high = np.searchsorted(wanted, (done, done + batch.num_rows))
+        spill.write(number, batch, wanted[low:high] - done, order[low:high])
         done += batch.num_rows
 
 

@@ -1,9 +1,9 @@
 """The first pass of the join: which feature row each asked row gets, from keys and times alone.
 
-The asked rows are sorted once, by key and time; each distinct pair is a slot. A feature row belongs to
-the first slot of its key whose time is not before the instant from which the row counts. Every slot
-remembers the best row seen so far, so rows may come in any order and any number, and memory is bounded by
-the asked rows. At the end a slot takes over what an earlier slot of its key has, if that is better.
+A feature row belongs to the first slot (`slots.py`) of its key whose time is not before the instant from
+which the row counts. Every slot remembers the best row seen so far, so rows may come in any order and any
+number, and memory is bounded by the asked rows. At the end a slot takes over what an earlier slot of its
+key has, if that is better.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.key_index import Codes, KeyIndex
 from asgard_pipelines.features.kinds import Ints, instants
+from asgard_pipelines.features.slots import Slots
 
 _NEVER = np.iinfo(np.int64).min
 """Before all times; what a null created time is taken for."""
@@ -33,58 +33,45 @@ class Ties:
     positions: Ints
 
 
+@dataclass(frozen=True)
+class Won:
+    """The rows that are wanted, and who wants them."""
+
+    positions: Ints
+    """Ascending, each once."""
+    events: Ints
+    """Their event times."""
+    places: Ints
+    """For each asked row, which of `positions` it gets; -1 for none."""
+
+
 class Winners:
     """Fed with feature rows (`see`, from any thread), it tells for each asked row the row it gets.
 
     Args:
-        keys, times: the asked rows', one array per key column; none at all: every row has the same key.
-        kinds: the types of the source's key columns.
         ttl: microseconds; None never expires.
         cut: rows created after the asked time do not count.
-
-    Raises:
-        TypeMismatch: a key is of another kind on the two sides, or a time is no time.
     """
 
-    def __init__(
-        self,
-        keys: Sequence[pa.ChunkedArray],
-        kinds: Sequence[pa.DataType],
-        times: pa.ChunkedArray,
-        ttl: int | None,
-        *,
-        cut: bool,
-    ) -> None:
-        asked, valid = instants(times)
-        self._index = KeyIndex(keys, kinds) if keys else None
-        codes = self._index.codes if self._index else np.zeros(len(asked), np.int32)
-        valid &= codes >= 0
-        self._slot_of = np.full(len(asked), -1, np.int64)
-        self._times, groups, self._slot_of[valid] = _slots(codes[valid], asked[valid])
-        self._first = np.searchsorted(groups, np.arange(self._index.size + 1 if self._index else 2))
-        self._group = groups
-        self._ttl, self._cut = None if ttl is None else min(ttl, _ENDLESS), cut
-        self._event = np.full(len(self._times), _NEVER)
-        self._created = np.full(len(self._times), _NEVER)
-        self._position = np.full(len(self._times), -1, np.int64)
+    def __init__(self, slots: Slots, ttl: int | None, *, cut: bool) -> None:
+        self._slots, self._cut = slots, cut
+        self._ttl = None if ttl is None else min(ttl, _ENDLESS)
+        self._oldest = _NEVER if self._ttl is None else slots.first - self._ttl
+        self._event = np.full(len(slots), _NEVER)
+        self._created = np.full(len(slots), _NEVER)
+        self._position = np.full(len(slots), -1, np.int64)
         self._ties: list[tuple[Ints, Ints, Ints, Ints]] = []
         self._one_writes = Lock()
-        self._longest = int(np.diff(self._first).max(initial=0))
-        self._window = (
-            (int(self._times.min()) - ttl if ttl is not None else _NEVER, int(self._times.max()))
-            if len(self._times)
-            else (0, -1)
-        )
 
     def see(
         self, positions: Ints, keys: Sequence[pa.Array], times: pa.Array, created: pa.Array | None
     ) -> None:
         """Feature rows, each with the number by which it will be fetched."""
         event, counts = instants(pa.chunked_array([times]))
-        counts &= (event >= self._window[0]) & (event <= self._window[1])
+        counts &= (event >= self._oldest) & (event <= self._slots.last)
         if not counts.any():
             return
-        codes = self._index.find(keys) if self._index else np.zeros(len(event), np.int32)
+        codes = self._slots.codes(keys, len(event))
         counts &= codes >= 0
         rows = np.flatnonzero(counts)
         codes, event = codes[rows], event[rows]
@@ -92,27 +79,10 @@ class Winners:
         if created is not None:
             all_made, present = instants(pa.chunked_array([created]))
             made = np.where(present, all_made, _NEVER)[rows]
-        slots = self._slots_for(codes, np.maximum(event, made) if self._cut else event)
-        in_time = slots >= 0
+        slots = self._slots.at_or_after(codes, np.maximum(event, made) if self._cut else event)
+        kept = np.flatnonzero(slots >= 0)
         with self._one_writes:
-            self._offer(
-                slots[in_time], event[in_time], made[in_time], positions[rows[in_time]], created is not None
-            )
-
-    def _slots_for(self, codes: Codes, since: Ints) -> Ints:
-        """The first slot of the key whose time is not before `since`; -1 for none. By halving."""
-        low = self._first.take(codes)
-        end = self._first.take(codes + 1)
-        if self._longest > 1:
-            width = 1 << (self._longest.bit_length() - 1)
-            while width:
-                probe = low + (width - 1)
-                inside = probe < end
-                earlier = inside & (self._times.take(probe, mode="clip") < since)
-                low = low + earlier * width
-                width >>= 1
-        fits = (low < end) & (self._times.take(low, mode="clip") >= since)
-        return np.where(fits, low, -1)
+            self._offer(slots[kept], event[kept], made[kept], positions[rows[kept]], created is not None)
 
     def _offer(self, slots: Ints, event: Ints, created: Ints, positions: Ints, with_created: bool) -> None:
         before = self._event.take(slots)
@@ -165,35 +135,34 @@ class Winners:
         """Of tied rows, the one that each slot gets."""
         self._position[slots] = positions
 
-    def result(self) -> tuple[Ints, Ints]:
-        """For each asked row the number of the row it gets, -1 for none; and that row's event time."""
+    def result(self) -> Won:
         best = self._best_until()
-        index = np.full(len(self._slot_of), -1, np.int64)
-        event = np.full(len(self._slot_of), _NEVER)
-        asked = np.flatnonzero(self._slot_of >= 0)
-        slots = self._slot_of[asked]
-        winner = best[slots]
+        slots = self._slots.of_row
+        asked = np.flatnonzero(slots >= 0)
+        winner = best[slots[asked]]
         found = self._position.take(winner) >= 0
         if self._ttl is not None:
-            found &= self._times.take(slots) - self._event.take(winner) <= self._ttl
-        index[asked[found]] = self._position[winner[found]]
-        event[asked[found]] = self._event[winner[found]]
-        return index, event
+            found &= self._slots.times.take(slots[asked]) - self._event.take(winner) <= self._ttl
+        winner, asked = winner[found], asked[found]
+        wanted = np.zeros(len(self._slots), dtype=bool)
+        wanted[winner] = True
+        wanted_slots = np.flatnonzero(wanted)
+        wanted_slots = wanted_slots[np.argsort(self._position[wanted_slots])]
+        place = np.empty(len(self._slots), np.int64)
+        place[wanted_slots] = np.arange(len(wanted_slots))
+        places = np.full(len(slots), -1, np.int64)
+        places[asked] = place[winner]
+        return Won(self._position[wanted_slots], self._event[wanted_slots], places)
 
     def _best_until(self) -> Ints:
-        """For each slot, the slot of its key up to it whose row is the best."""
-        order = np.lexsort((self._created, self._event, self._group))
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        return order[np.maximum.accumulate(rank)] if len(rank) else rank
-
-
-def _slots(codes: Codes, times: Ints) -> tuple[Ints, Codes, Ints]:
-    """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
-    order = np.lexsort((times, codes))
-    codes, times = codes[order], times[order]
-    begins = np.ones(len(order), dtype=bool)
-    begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
-    of_row = np.empty(len(order), np.int64)
-    of_row[order] = np.cumsum(begins) - 1
-    return times[begins], codes[begins], of_row
+        """For each slot, the slot of its key up to it whose row is the best. By doubling."""
+        best = np.arange(len(self._slots))
+        reach = 1
+        while reach < self._slots.longest:
+            later = np.flatnonzero(self._slots.keys[reach:] == self._slots.keys[:-reach]) + reach
+            own, earlier = best[later], best[later - reach]
+            event, before = self._event[own], self._event[earlier]
+            better = (before > event) | ((before == event) & (self._created[earlier] > self._created[own]))
+            best[later[better]] = earlier[better]
+            reach *= 2
+        return best
