@@ -32,10 +32,16 @@ _FEW_KEYS = 200
 
 
 class StreamedJoin:
-    """An `Engine` (see there). `threads`: how many read and decode at once."""
+    """An `Engine` (see there).
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    Args:
+        threads: how many read and decode at once.
+        held_bytes: results up to this size are made at once; of larger ones `batches` makes a part of this
+            size at a time, and sorts the rest on disk (in the system's temporary folder).
+    """
+
+    def __init__(self, threads: int, *, held_bytes: int = 128 << 20) -> None:
+        self._threads, self._held_bytes = threads, held_bytes
 
     def join(
         self, asked: pa.Table, timestamp: str, lookups: Sequence[Lookup], *, filter_by_created: bool
@@ -50,7 +56,7 @@ class StreamedJoin:
                 shared[keys] = Slots([asked[name] for name in alike[0].keys], kinds, asked[timestamp])
             where = _where(asked, timestamp, alike[0])
             searches.append(self._search(alike, shared[keys], where, cut=filter_by_created))
-        return StreamedRows(asked, lookups, searches)
+        return StreamedRows(asked, lookups, searches, self._held_bytes)
 
     def _search(
         self, alike: Sequence[Lookup], slots: Slots, where: Sequence[Predicate], *, cut: bool

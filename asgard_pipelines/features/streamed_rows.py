@@ -16,8 +16,6 @@ from asgard_pipelines.features.winners import Won
 from asgard_pipelines.lakehouse import Pin
 
 _BATCH_ROWS = 65_536
-_HELD_BYTES = 128 << 20
-"""Results up to this size are made at once; larger ones part by part."""
 _TEXT_BYTES = 32
 """What a value without a fixed width is taken to need."""
 
@@ -48,8 +46,11 @@ class Search:
 class StreamedRows:
     """The rows of a join (see `JoinedRows`). Values are read when the rows are, each time anew."""
 
-    def __init__(self, asked: pa.Table, lookups: Sequence[Lookup], searches: Sequence[Search]) -> None:
+    def __init__(
+        self, asked: pa.Table, lookups: Sequence[Lookup], searches: Sequence[Search], held_bytes: int
+    ) -> None:
         self._asked, self._lookups, self._searches = asked, lookups, searches
+        self._held_bytes = held_bytes
         self.num_rows: int = asked.num_rows
         self.found: Mapping[str, Found] = {
             lookup.name: search.found for search in searches for lookup in search.lookups
@@ -70,7 +71,7 @@ class StreamedRows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         width = sum(search.row_bytes() for search in self._searches)
-        rows = max(_BATCH_ROWS, _HELD_BYTES // max(width, 1))
+        rows = max(self._held_bytes // max(width, 1), 1)
         if self.num_rows <= rows:
             yield from self.table().to_batches(max_chunksize=_BATCH_ROWS)
             return
