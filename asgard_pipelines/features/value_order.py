@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +15,7 @@ def greatest(groups: Ints, values: pa.Table) -> Ints:
     """For each distinct group, in ascending order, the position of its greatest row.
 
     Rows are compared column by column. A null is less than any value, so that a row with a value wins; NaN
-    is more than any number; arrays are compared as text.
+    is more than any number; arrays are compared item by item, and the beginning of another is less than it.
     """
     ranks = [_ranks(column) for column in values.columns]
     order = np.lexsort((*reversed(ranks), groups))
@@ -24,10 +26,22 @@ def greatest(groups: Ints, values: pa.Table) -> Ints:
 
 def _ranks(column: pa.ChunkedArray) -> Ints:
     if pa.types.is_nested(column.type):
-        column = pa.chunked_array(
-            [[None if item is None else str(item) for item in column.to_pylist()]], pa.string()
-        )
+        items = [_comparable(item) for item in column.to_pylist()]
+        ordered = sorted(set(items))
+        place = {item: number for number, item in enumerate(ordered)}
+        return np.array([place[item] for item in items], np.int64)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     ranks = numbers(pc.rank(column, sort_keys="ascending", tiebreaker="dense"))
     return np.where(numbers(column.is_null()) == 1, 0, ranks)
+
+
+def _comparable(value: Any) -> tuple[Any, ...]:
+    """A tuple that orders as the value does: a null before all, NaN behind all, what is nested by its items."""
+    if value is None:
+        return (0,)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return (1, *(_comparable(item) for item in value))
+    return (2,) if value != value else (1, value)
