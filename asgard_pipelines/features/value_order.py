@@ -37,7 +37,7 @@ def _ranks(column: pa.ChunkedArray) -> Ints:
 
 
 def _comparable(value: Any) -> tuple[Any, ...]:
-    """A tuple that orders as the value does: a null before all, NaN behind all, what is nested by its items."""
+    """A tuple that orders as the value does: a null first, NaN last, what is nested by its items."""
     if value is None:
         return (0,)
     if isinstance(value, dict):
