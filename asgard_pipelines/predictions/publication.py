@@ -1,11 +1,12 @@
-"""Scoring a table and publishing the result: one commit, keyed by its prediction id."""
+"""Scoring a table and publishing the result: in one commit, keyed by its prediction id."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,12 +14,12 @@ import pyarrow.compute as pc
 
 from asgard_pipelines.declarations import Declarations, FeatureRef, Prediction, Record, fingerprint
 from asgard_pipelines.errors import Conflict, Invalid
-from asgard_pipelines.lakehouse import Lakehouse, OneOf, Pin
+from asgard_pipelines.lakehouse import Lakehouse, OneOf, Pin, TimeRange
+from asgard_pipelines.predictions.scoring import Progress, Scoring
 from asgard_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from asgard_pipelines.models import ModelVersion
-    from asgard_pipelines.training import Scores
 
 _SUMMARY = "asgard.prediction"
 
@@ -58,11 +59,18 @@ def publish(
     prediction: Prediction,
     version: ModelVersion,
     pins: Mapping[str, Pin],
+    *,
+    progress: Progress | None = None,
 ) -> tuple[Published, Pin]:
     """Scores the input's rows with `version` and publishes them; the record and its snapshot.
 
-    `pins` names the snapshot of the input table and of every view's table. A second call with the
-    same version and pins finds the prediction id in the table and does nothing.
+    The input's entities and times are held in memory; features, scores and what is written are
+    streamed. A second call with the same version and pins finds the prediction id in the table and
+    does nothing.
+
+    Args:
+        pins: the snapshot of the input table and of every view's table.
+        progress: told how many rows are done, and of how many: at first none, then after each batch.
 
     Raises:
         Invalid: the views do not supply a trained feature, or no row has a feature within TTL.
@@ -76,39 +84,51 @@ def publish(
     prediction_id = _identity(prediction, version, pins, instants)
     done = lakehouse.find(prediction.table, prediction_id) if lakehouse.exists(prediction.table) else None
     if done is not None:
-        return Published.model_validate_json(lakehouse.summary(done)[_SUMMARY]), done
+        return _recorded(lakehouse, done), done
+    progress = progress or _silent
     predictor = load_predictor(settings, version)
     refs = supplied(declarations, prediction, predictor.inputs)
-    columns = [*prediction.entity_columns, prediction.event_timestamp_column]
-    rows = lakehouse.read_table(source, columns, _where(prediction, instants))
-    joined = historical_features(
-        settings, lakehouse, declarations, rows, prediction.event_timestamp_column, refs, pins
-    )
-    _covered(prediction, joined.coverage)
-    now = datetime.now(UTC)
-    scored = _rows(prediction, version, rows, predictor.predict(joined.table), prediction_id, now)
-    record = Published(
-        table=prediction.table,
-        prediction_id=prediction_id,
-        model_id=version.model_id,
-        model_version=version.version,
-        rows=scored.num_rows,
-        instants=instants,
-        inputs=list(predictor.inputs),
-        sources={pin.table: pin.snapshot_id for pin in [source, *joined.reads] if pin.snapshot_id},
-        feature_coverage=joined.coverage,
-        declaration=fingerprint(prediction),
-        predicted_at=now,
-    )
-    _same_schema(lakehouse, prediction, scored)
-    commit = lakehouse.overwrite(
-        prediction.table,
-        scored,
-        where=_where(prediction, instants),
-        key=prediction_id,
-        properties={_SUMMARY: record.model_dump_json()},
-    )
-    return record, commit.pin
+    time = prediction.event_timestamp_column
+    rows = lakehouse.read_table(source, [*prediction.entity_columns, time], _where(prediction, instants))
+    scoring = Scoring(prediction, predictor, prediction_id, datetime.now(UTC))
+    schema = scoring.schema(rows.schema)
+    _same_schema(lakehouse, prediction, schema)
+    progress(0, rows.num_rows)
+    with ExitStack() as opened:
+        joined = historical_features(settings, lakehouse, declarations, rows, time, refs, pins)
+        opened.callback(joined.close)
+        _covered(prediction, joined.coverage)
+        record = Published(
+            table=prediction.table,
+            prediction_id=prediction_id,
+            model_id=version.model_id,
+            model_version=version.version,
+            rows=rows.num_rows,
+            instants=instants,
+            inputs=list(predictor.inputs),
+            sources={pin.table: pin.snapshot_id for pin in [source, *joined.reads] if pin.snapshot_id},
+            feature_coverage=joined.coverage,
+            declaration=fingerprint(prediction),
+            predicted_at=scoring.at,
+        )
+
+        def scored() -> pa.RecordBatchReader:
+            stream = scoring.stream(joined.batches(), rows.num_rows, progress)
+            opened.callback(stream.close)  # before what it reads from
+            return pa.RecordBatchReader.from_batches(schema, stream)
+
+        commit = lakehouse.overwrite(
+            prediction.table,
+            scored,
+            where=_where(prediction, instants),
+            key=prediction_id,
+            properties={_SUMMARY: record.model_dump_json()},
+        )
+    return (record if commit.landed else _recorded(lakehouse, commit.pin)), commit.pin
+
+
+def _recorded(lakehouse: Lakehouse, pin: Pin) -> Published:
+    return Published.model_validate_json(lakehouse.summary(pin)[_SUMMARY])
 
 
 def supplied(
@@ -140,14 +160,17 @@ def _instants(lakehouse: Lakehouse, prediction: Prediction, source: Pin) -> list
     """The event times to score: those after the last scored one, else the newest one again."""
     if prediction.rows == "all":
         return None
-    column = lakehouse.read_table(source, [prediction.event_timestamp_column])[0]
-    present = sorted({value.replace(tzinfo=UTC) for value in pc.unique(column).to_pylist() if value})
-    if not present:
+    column = prediction.event_timestamp_column
+    newest = lakehouse.newest(source, column)
+    if newest is None:
         raise Invalid(f"'{prediction.input_table}' has no rows to predict.", table=prediction.input_table)
     last = last_published(lakehouse, prediction)
-    scored = max(last.instants) if last and last.instants else None
-    newer = [instant for instant in present if scored and instant > scored]
-    return newer or [present[-1]]
+    scored = max(last.instants) if last and last.instants else newest
+    later = TimeRange(column, start=scored + timedelta(microseconds=1))
+    found: set[datetime] = set()
+    for batch in lakehouse.read(source, [column], [later]) if newest > scored else ():
+        found.update(pc.unique(batch.column(0)).to_pylist())
+    return sorted(value.replace(tzinfo=UTC) for value in found) or [newest]
 
 
 def _where(prediction: Prediction, instants: list[datetime] | None) -> list[OneOf]:
@@ -183,36 +206,17 @@ def _covered(prediction: Prediction, coverage: Mapping[str, float]) -> None:
         )
 
 
-def _rows(
-    prediction: Prediction,
-    version: ModelVersion,
-    rows: pa.Table,
-    scores: Scores,
-    prediction_id: str,
-    now: datetime,
-) -> pa.Table:
-    out = rows.append_column(prediction.prediction_column_name, scores.prediction)
-    if scores.label is not None:
-        out = out.append_column("predicted_label", scores.label)
-    if scores.probabilities is not None:
-        out = out.append_column("probabilities", scores.probabilities)
-    for name, value in {
-        "model_id": version.model_id,
-        "model_version": version.version,
-        "prediction_id": prediction_id,
-    }.items():
-        out = out.append_column(name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
-    at = pa.scalar(now.replace(tzinfo=None), pa.timestamp("us"))
-    return out.append_column("predicted_at", pa.repeat(at, rows.num_rows))
-
-
-def _same_schema(lakehouse: Lakehouse, prediction: Prediction, scored: pa.Table) -> None:
+def _same_schema(lakehouse: Lakehouse, prediction: Prediction, scored: pa.Schema) -> None:
     if not lakehouse.exists(prediction.table):
         return
     present = set(lakehouse.state(prediction.table).columns)
-    if present != set(scored.column_names):
+    if present != set(scored.names):
         raise Conflict(
             f"'{prediction.table}' exists with other columns: it has {', '.join(sorted(present))}; "
-            f"the prediction writes {', '.join(scored.column_names)}.",
+            f"the prediction writes {', '.join(scored.names)}.",
             table=prediction.table,
         )
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody asked."""
