@@ -1,7 +1,8 @@
 """Features through Feast: the repo and its registry, the point-in-time join, the online store.
 
-`gold` is what views in a feature repo are declared on; the rest serves the other rooms. Feast itself is
-imported only by the modules behind `gold`, `read_repo`, `apply` and `materialize_online`, and by
+`gold` is what views in a feature repo are declared on, `pinned`, `IcebergStorage` and
+`IcebergLoggingDestination` are for Feast programs; the rest serves the other rooms. Feast itself is
+imported only by the modules behind these, `read_repo`, `apply` and `materialize_online`, and by
 `historical_features` when an on-demand view is among the features.
 """
 
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.online import materialize_online
     from asgard_pipelines.features.registry import apply, store
+    from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
+    from asgard_pipelines.features.source_pins import pinned
     from asgard_pipelines.features.sources import gold
 
 _HOME = {
+    "IcebergLoggingDestination": "saved_rows",
+    "IcebergStorage": "saved_rows",
     "RepoContents": "conversion",
     "read_repo": "feast_repo",
     "Joined": "historical",
@@ -27,15 +32,19 @@ _HOME = {
     "apply": "registry",
     "store": "registry",
     "gold": "sources",
+    "pinned": "source_pins",
 }
 
 __all__ = [
+    "IcebergLoggingDestination",
+    "IcebergStorage",
     "Joined",
     "RepoContents",
     "apply",
     "gold",
     "historical_features",
     "materialize_online",
+    "pinned",
     "read_repo",
     "store",
 ]

@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
+from feast.batch_feature_view import SUPPORTED_BATCH_SOURCES
 from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
-from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
+from feast.type_map import pa_to_feast_value_type
+from feast.value_type import ValueType
 
+from asgard_pipelines.features.source_pins import AS_OF_TAG, SNAPSHOT_TAG, Moment, tags_of
+from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import CATALOG, Settings
+
+# Feast's batch feature views name the sources they take, and its own Iceberg source is not yet among them.
+SUPPORTED_BATCH_SOURCES.update({"IcebergSource", "GoldSource"})
 
 
 class GoldSource(IcebergSource):
-    """A table of the configured catalog.
+    """A table of the house's catalog.
 
-    Feast's `IcebergSource` stores the catalog's properties in the registry: absolute paths, which make
-    every view look changed when the lakehouse moves, and passwords where the address has one. This one
-    stores the table's name, and asks the settings for the rest when the table is opened.
+    In the registry it is Feast's own `IcebergSource`, which every installation of Feast can read, of a
+    catalog called `iceberg` without an address: addresses are absolute paths, which make every view look
+    changed when the lakehouse moves, and may hold passwords. Here the settings give it; elsewhere
+    PyIceberg's configuration does. A pin is a tag.
     """
 
-    def __init__(self, *, namespace: str, table: str, **rest: Any) -> None:
+    def __init__(self, *, namespace: str, table: str, name: str | None = None, **rest: Any) -> None:
         super().__init__(
             warehouse="",
             namespace=namespace,
             table=table,
             catalog_type="sql",
             catalog_name=CATALOG,
-            name=f"{namespace}.{table}",
+            name=name or f"{namespace}.{table}",
             **rest,
         )
 
     @property
-    def table(self) -> str:
+    def qualified(self) -> str:
         return f"{self.namespace}.{self.iceberg_table}"
 
-    def get_catalog_client(self) -> Any:
-        properties = Settings.read().catalog_properties
-        opened = IcebergSource(
-            warehouse=properties["warehouse"],
+    def at_snapshot(self, snapshot_id: int) -> GoldSource:
+        """The same source, read at that snapshot; called `schema.table@snapshot_id`."""
+        return self._pinned(snapshot_id)
+
+    def as_of(self, instant: datetime) -> GoldSource:
+        """The same source, read at the newest snapshot committed by then (a naive time is UTC)."""
+        return self._pinned(instant)
+
+    def _pinned(self, moment: Moment) -> GoldSource:
+        tag = tags_of(moment)
+        tags = {key: value for key, value in self.tags.items() if key not in (SNAPSHOT_TAG, AS_OF_TAG)}
+        return GoldSource(
             namespace=self.namespace,
             table=self.iceberg_table,
-            catalog_type=properties["type"],
-            catalog_name=CATALOG,
-            catalog_properties=properties,
+            name=f"{self.qualified}@{next(iter(tag.values()))}",  # Feast takes each name once
+            timestamp_field=self.timestamp_field,
+            created_timestamp_column=self.created_timestamp_column,
+            field_mapping=dict(self.field_mapping),
+            description=self.description,
+            tags=tags | tag,
+            owner=self.owner,
         )
-        return opened.get_catalog_client()
+
+    def get_catalog_client(self) -> Any:
+        """The house's catalog, as the settings say where it is."""
+        return Lakehouse(Settings.read()).catalog.iceberg
 
     def validate(self, config: RepoConfig) -> None:
         """Accepts a table that is not there yet: declared first, built by the graph.
@@ -53,28 +77,46 @@ class GoldSource(IcebergSource):
         What a table must hold is checked when the declarations are compiled and when it is built.
         """
 
-    def source_type(self) -> Any:
-        return DataSourceProto.CUSTOM_SOURCE
-
-    def _to_proto_impl(self) -> DataSourceProto:
-        proto = super()._to_proto_impl()
-        proto.type = DataSourceProto.CUSTOM_SOURCE
-        proto.data_source_class_type = f"{__name__}.{type(self).__name__}"
-        table = {"namespace": self.namespace, "table": self.iceberg_table}
-        proto.custom_options.configuration = json.dumps(table).encode()
-        return proto
+    def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
+        """Columns and their plain Arrow types. Raises TableNotFound."""
+        lakehouse = Lakehouse(Settings.read())
+        return [(field.name, str(field.type)) for field in lakehouse.schema(lakehouse.pin(self.qualified))]
 
     @staticmethod
-    def from_proto(data_source: Any) -> GoldSource:
-        return GoldSource(
-            **json.loads(data_source.custom_options.configuration),
-            timestamp_field=data_source.timestamp_field,
-            created_timestamp_column=data_source.created_timestamp_column,
-            field_mapping=dict(data_source.field_mapping),
-            description=data_source.description,
-            tags=dict(data_source.tags),
-            owner=data_source.owner,
-        )
+    def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
+        return _value_type
+
+
+def house_source(source: Any) -> GoldSource | None:
+    """The source as one of the house's catalog, however the registry gave it; None for any other."""
+    if isinstance(source, GoldSource):
+        return source
+    if not isinstance(source, IcebergSource) or source.catalog_name != CATALOG:
+        return None
+    if source.endpoint or source.warehouse or source.catalog_properties:
+        return None
+    return GoldSource(
+        namespace=source.namespace,
+        table=source.iceberg_table,
+        name=source.name,
+        timestamp_field=source.timestamp_field,
+        created_timestamp_column=source.created_timestamp_column,
+        field_mapping=dict(source.field_mapping),
+        description=source.description,
+        tags=dict(source.tags),
+        owner=source.owner,
+    )
+
+
+def _value_type(arrow_type: str) -> ValueType:
+    if arrow_type.startswith("date"):
+        return ValueType.UNIX_TIMESTAMP
+    if arrow_type.startswith("decimal"):
+        return ValueType.DOUBLE
+    try:
+        return pa_to_feast_value_type(arrow_type)
+    except KeyError:
+        return ValueType.UNKNOWN
 
 
 def gold(
@@ -83,6 +125,8 @@ def gold(
     timestamp_field: str,
     created_timestamp_column: str | None = None,
     field_mapping: dict[str, str] | None = None,
+    at_snapshot: int | None = None,
+    as_of: datetime | None = None,
     description: str = "",
     tags: dict[str, str] | None = None,
     owner: str = "",
@@ -95,11 +139,15 @@ def gold(
         created_timestamp_column: When a row became known. Where given, training and scoring never use a
             row created after the time that is asked about.
         field_mapping: Column of the table -> name in the views.
+        at_snapshot: Read the table at this snapshot, for ever.
+        as_of: Read it at the newest snapshot committed by then, for ever.
     """
     *schema, name = table.removeprefix(f"{CATALOG}.").split(".")
     if len(schema) > 1:
         raise ValueError(f"'{table}' is no table's name: give `t`, `schema.t` or `{CATALOG}.schema.t`")
-    return GoldSource(
+    if at_snapshot is not None and as_of is not None:
+        raise ValueError(f"'{table}' cannot be pinned twice: give at_snapshot or as_of")
+    source = GoldSource(
         namespace=schema[0] if schema else Settings.read().gold_schema,
         table=name,
         timestamp_field=timestamp_field,
@@ -109,3 +157,5 @@ def gold(
         tags=tags,
         owner=owner,
     )
+    moment = at_snapshot if at_snapshot is not None else as_of
+    return source if moment is None else source._pinned(moment)
