@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui faults check lock wheel clean
+.PHONY: help setup demo test test-ui faults reproduce check lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: .venv/.ready ## Build and run the whole demo; ARGS=--no-serve ends after t
 	@$(BIN)/asgard demo $(ARGS)
 
 test: .venv/.dev ## Run every test that needs nothing but this checkout; ARGS go to pytest
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not ui and not stack and not faults" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not ui and not stack and not faults and not reproduce" $(ARGS)
 
 test-ui: .venv/.dev ## Run the tests that look at the UI in Chromium
 	@command -v chromium >/dev/null || { \
@@ -32,6 +32,9 @@ test-ui: .venv/.dev ## Run the tests that look at the UI in Chromium
 
 faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run's worker
 	@$(BIN)/pytest -m faults $(ARGS)
+
+reproduce: .venv/.dev ## Train twenty models, let their sources move on, and make each again byte for byte
+	@$(BIN)/pytest -m reproduce $(ARGS)
 
 check: .venv/.dev ## Lint, formatting, types, and the order of the rooms
 	@$(BIN)/ruff check .

@@ -28,6 +28,7 @@ from asgard_pipelines.cli import (
     land,
     plan,
     predict,
+    reproduce,
     sql,
     status,
     train,
@@ -60,6 +61,7 @@ _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
     (_DECLARE, "predict", predict.predict),
     (_DECLARE, "backfill", backfill.backfill),
     (_LOOK, "status", status.status),
+    (_LOOK, "reproduce", reproduce.reproduce),
     (_LOOK, "sql", sql.sql),
     (_LOOK, "config", config.config),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
@@ -49,6 +50,19 @@ class Reproduction(Record):
     @property
     def reproduced(self) -> bool:
         return self.same_rows and self.same_model
+
+    @property
+    def reasons(self) -> list[str]:
+        """What may have made the difference, likeliest first; sentences without their stop."""
+        found = [
+            f"the function of the on-demand view '{view}' is another one now"
+            for view in self.changed_functions
+        ]
+        found += [f"{name} was {then}, and is {now}" for name, (then, now) in self.moved_libraries.items()]
+        cores = len(os.sched_getaffinity(0))
+        if self.same_rows and self.origin.threads > cores:
+            found.append(f"{self.origin.threads} threads fitted it, and there are {cores} cores here")
+        return found
 
     @property
     def moved_libraries(self) -> dict[str, tuple[str | None, str | None]]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
 from pyiceberg.types import LongType, StringType
 
-from asgard_pipelines.declarations import Declarations, GoldTable, ResolvedModel
+from asgard_pipelines.declarations import GoldTable, ResolvedModel
 from asgard_pipelines.errors import SnapshotNotFound, Unsupported
 from asgard_pipelines.lakehouse import Lakehouse, build
-from asgard_pipelines.models import ModelRegistry, ModelVersion
+from asgard_pipelines.models import ModelRegistry, ModelVersion, Registration
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training import Reproduction, build_training_set, reproduce, train_candidate
-from asgard_pipelines.training import reproduction as module
-from asgard_pipelines.training.origin import ORIGIN, Origin
+from asgard_pipelines.training.origin import Origin
 from asgard_pipelines_tests.training.world import (
     DECLARATIONS,
     ESTIMATORS,
@@ -161,7 +162,7 @@ def world(tracked: Settings) -> World:
 
 def models() -> Iterator[tuple[str, str, ResolvedModel]]:
     """Twenty models: every estimator on every label, and the two other ways to divide rows."""
-    for place, (label, (framework, estimator)) in enumerate((l, e) for l in LABELS for e in ESTIMATORS):
+    for place, (label, (framework, estimator)) in enumerate(product(LABELS, ESTIMATORS)):
         resolved = declared(label)
         model = resolved.model.model_copy(update={"name": f"model_{place}", "seed": place})
         yield framework, estimator, resolved.model_copy(update={"model": model})
@@ -190,3 +191,90 @@ def test_rows_and_bytes_are_the_same_after_landings_compaction_expiry_and_anothe
     assert snapshots.isdisjoint(
         {world.snapshot(table) for table in ("gold.accounts", "gold.visits", "gold.labels")}
     )
+
+
+def test_nothing_is_written(world: World) -> None:
+    version = world.train(declared("churned"))
+    before = world.everything()
+    assert world.reproduce(version).reproduced
+    assert world.everything() == before
+
+
+def test_the_number_of_threads_is_that_of_then(tracked: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASGARD_THREADS", "1")
+    world = World(Settings.read())
+    world.lakehouse.append("gold.accounts", accounts(14_000, seed=3), key="many")  # fewer are fitted in one
+    world.build_labels()
+    version = world.train(declared("value"), "sklearn", "HistGradientBoosting")
+    monkeypatch.setenv("ASGARD_THREADS", "2")
+    again = reproduce(Settings.read(), world.lakehouse, version)
+    assert again.origin.threads == 1
+    assert again.reproduced
+
+
+def test_other_bytes_in_a_source_are_found_out(world: World) -> None:
+    version = world.train(declared("churned"))
+    spoil(world.table("gold.visits"))
+    again = world.reproduce(version)
+    assert not again.same_rows
+    assert not again.same_model
+    assert again.rows == again.origin.training_set.rows
+
+
+def spoil(table: Table) -> None:
+    """Other values in a few cells of a data file, at its place."""
+    (task,) = table.scan().plan_files()
+    path = task.file.file_path.removeprefix("file://")
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index("visits")
+    values = [77 if value == 7 else value for value in rows["visits"].to_pylist()]
+    spoilt = rows.set_column(place, rows.schema.field(place), pa.array(values, rows.schema.field(place).type))
+    pq.write_table(spoilt, path)
+
+
+def test_a_source_without_its_tag_may_expire_and_is_told(world: World) -> None:
+    version = world.train(declared("churned"))
+    held = world.table("gold.visits")
+    for name in held.refs():
+        if name != "main":
+            held.manage_snapshots().remove_tag(name).commit()
+    world.lakehouse.append("gold.visits", visits(2), key="more visits")
+    world.expire("gold.visits")
+    with pytest.raises(SnapshotNotFound, match=r"'gold\.visits' has no snapshot"):
+        world.reproduce(version)
+
+
+def test_a_version_that_does_not_say_what_it_was_made_from_is_told_apart(world: World) -> None:
+    version = world.train(declared("churned"))
+    older = ModelRegistry(world.settings).register(
+        Registration(
+            model=version.model,
+            key="older",
+            candidate="c",
+            framework="lightgbm",
+            model_type="classification",
+            files={"model.txt": b"tree"},
+            inputs={"orders": "numeric"},
+            training_table=version.training_table,
+            training_snapshot_id=version.training_snapshot_id,
+            sources=version.sources,
+            roots=version.roots,
+            content_hash=version.content_hash,
+        )
+    )
+    with pytest.raises(Unsupported, match=r"`asgard train model_churned` makes one that does"):
+        world.reproduce(older)
+
+
+def test_what_another_asgard_wrote_is_refused_by_its_version() -> None:
+    with pytest.raises(Unsupported, match=r"written by Asgard 9\.1.*declarations: Field required"):
+        Origin.read(b'{"libraries": {"asgard": "9.1"}}', "m_20240101_000000")
+
+
+def test_what_moved_since_is_named(world: World) -> None:
+    again = world.reproduce(world.train(declared("churned")))
+    then = again.origin.model_copy(update={"libraries": {**again.libraries, "numpy": "1.0", "gone": "2"}})
+    moved = again.model_copy(update={"origin": then.model_copy(update={"threads": 999})})
+    assert moved.moved_libraries == {"numpy": ("1.0", again.libraries["numpy"]), "gone": ("2", None)}
+    assert "999 threads fitted it" in moved.reasons[-1]
+    assert again.reasons == []
