@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.conversion import RepoContents
     from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
+    from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.online import materialize_online
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
@@ -28,6 +29,7 @@ _HOME = {
     "read_repo": "feast_repo",
     "Joined": "historical",
     "historical_features": "historical",
+    "made_over_rest": "made_objects",
     "materialize_online": "online",
     "apply": "registry",
     "store": "registry",
@@ -43,6 +45,7 @@ __all__ = [
     "apply",
     "gold",
     "historical_features",
+    "made_over_rest",
     "materialize_online",
     "pinned",
     "read_repo",

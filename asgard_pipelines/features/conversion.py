@@ -28,6 +28,7 @@ from asgard_pipelines.declarations import (
     Where,
 )
 from asgard_pipelines.errors import InvalidDeclarations, Problem, did_you_mean
+from asgard_pipelines.features.made_objects import MADE
 
 _TYPES = {
     types.Int32: "int32",
@@ -99,6 +100,7 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
                     problems.append(Problem(where.file, where.line, field, message))
         return [done[name] for name in sorted(done)]
 
+    contents = _of_the_code(contents)
     own_entities = [e for e in contents.entities if e.name != DUMMY_ENTITY_NAME]
     keys = {e.name: e for e in own_entities}
     entities = each(own_entities, "Entity", lambda e, c: _entity(e, c, contents.feature_views))
@@ -123,6 +125,13 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
     if problems:
         raise InvalidDeclarations(problems)
     return RepoContents(project, entities, views, on_demand, services)
+
+
+def _of_the_code(contents: Any) -> Any:
+    """Without what was declared over REST, which `repo.py` takes in: it is declared elsewhere."""
+    kinds = {name: getattr(contents, name) for name in ("entities", "feature_views", "feature_services")}
+    own = {name: [one for one in found if MADE not in (one.tags or {})] for name, found in kinds.items()}
+    return contents._replace(**own)
 
 
 def _entity(entity: Any, common: dict[str, Any], views: list[Any]) -> Entity:

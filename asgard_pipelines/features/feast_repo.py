@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from asgard_pipelines.errors import InvalidDeclarations, InvalidSettings, Problem
 from asgard_pipelines.features.conversion import RepoContents, convert
+from asgard_pipelines.features.made_objects import MADE, made_over_rest
 from asgard_pipelines.settings import Settings
 
 _importing = threading.Lock()
@@ -85,7 +86,8 @@ def _refused(error: Exception, file: str) -> list[Problem]:
 
 
 def feast_contents(settings: Settings) -> FeastContents:
-    """Feast's own objects, as its command would collect them.
+    """Feast's own objects, as its command would collect them; and those of what was declared over REST,
+    whether `repo.py` takes them in or not.
 
     Raises:
         InvalidDeclarations: Python that fails.
@@ -104,7 +106,8 @@ def feast_contents(settings: Settings) -> FeastContents:
     with _modules_of(settings.repo) as modules:
         for module in modules:
             for name in dir(module):
-                _collect(getattr(module, name), contents)
+                if MADE not in (getattr(getattr(module, name), "tags", None) or {}):
+                    _collect(getattr(module, name), contents)
     named = project_name(settings)
     for project in contents.projects:
         if project.name != named:
@@ -112,6 +115,8 @@ def feast_contents(settings: Settings) -> FeastContents:
             raise InvalidDeclarations([Problem("repo.py", 1, "name", text)])
     if not contents.projects:
         contents.projects.append(feast.Project(name=named))
+    for found in made_over_rest(settings).values():
+        _collect(found, contents)
     contents.entities.append(DUMMY_ENTITY)
     return contents
 

@@ -13,6 +13,7 @@ from asgard_pipelines import __version__
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import InvalidSettings
 from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import made_revision
 
 _KEPT = 5
 """Compiled files that stay: a branch switched to and back costs nothing."""
@@ -43,8 +44,9 @@ def load(settings: Settings) -> Declarations:
 
 
 def _hash(settings: Settings) -> str:
-    """SHA-256 over the repo's files, Asgard's version and code that compiles, and settings that count."""
-    digest = hashlib.sha256(f"{__version__}\0{settings.gold_schema}\0{settings.repo}".encode())
+    """SHA-256 over the repo's files, what was made over REST, our version and code, settings that count."""
+    seed = f"{__version__}\0{settings.gold_schema}\0{settings.repo}\0{made_revision(settings)}"
+    digest = hashlib.sha256(seed.encode())
     package = Path(__file__).parent.parent
     own = [package / "declarations", package / "project", package / "features"]
     for folder, suffixes in [(settings.repo, None), *((folder, {".py"}) for folder in own)]:

@@ -18,8 +18,10 @@ from asgard_pipelines.project.checks import (
 )
 from asgard_pipelines.project.documents import Document, declare, read_document, read_text
 from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
+from asgard_pipelines.project.made_contents import made_documents, with_made
 from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
 from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import made
 
 D = TypeVar("D")
 
@@ -36,11 +38,14 @@ def compile_repo(settings: Settings) -> Declarations:
     """
     problems: list[Problem] = []
     contents = _repo_contents(settings, problems)
+    over_rest = made(settings)
+    if contents is not None:
+        contents = with_made(contents, over_rest, problems)
     gold = _gold(settings, problems)
     before = len(problems)
-    models = _documents(settings.repo, "models", problems)
+    models = _documents(settings.repo, "models", problems) + made_documents(over_rest, "model")
     unsettled = {UNREADABLE} if len(problems) > before else set()
-    predictions = _documents(settings.repo, "predictions", problems)
+    predictions = _documents(settings.repo, "predictions", problems) + made_documents(over_rest, "prediction")
     declared_models = _declared(models, problems, lambda d: declare(Model, d))
     declared_predictions = _declared(predictions, problems, _prediction)
     if contents is None:

@@ -1,8 +1,17 @@
-"""Small SQL tables of Asgard's own: decisions, elections, pins, workers, remembered differences."""
+"""Small SQL tables of Asgard's own: what was made over REST, decisions, elections, pins, workers."""
 
 from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
 from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
 from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
+from asgard_pipelines.state.made_declarations import (
+    Made,
+    MadeKind,
+    made,
+    made_history,
+    made_revision,
+    make,
+    unmake,
+)
 from asgard_pipelines.state.pins import move_pin, pin_once, run_pins
 from asgard_pipelines.state.workers import sign_in, worker_is_gone
 
@@ -10,8 +19,14 @@ __all__ = [
     "Decision",
     "Difference",
     "ElectionRecord",
+    "Made",
+    "MadeKind",
     "last_decisions",
     "last_election",
+    "made",
+    "made_history",
+    "made_revision",
+    "make",
     "move_pin",
     "pin_once",
     "recall_difference",
@@ -20,5 +35,6 @@ __all__ = [
     "remember_difference",
     "run_pins",
     "sign_in",
+    "unmake",
     "worker_is_gone",
 ]
