@@ -105,7 +105,7 @@ SAID_SOMEWHERE = [
     (VIEWS, 'inputs["days_since_last_order"]', 'inputs["days_since_lst_order"]', "", "KeyError: 'days_since_lst_order'"),
     (STORE, "provider: local", "provider: [local", "", "this is no YAML"),
     (STORE, "project: asgard_demo", "project: asgard demo", "project", "alphanumerical"),
-    (STORE, "type: duckdb", "type: duckdbb", "", "duckdbb"),
+    (STORE, "IcebergOfflineStore", "IcebergOfflineStor", "", "IcebergOfflineStor"),
 ]
 # fmt: on
 
