@@ -19,6 +19,8 @@
     ├── Conflict                 CONFLICT                409
     ├── Untrusted                UNTRUSTED_ARTEFACT      409
     ├── Unsupported              UNSUPPORTED             400
+    ├── Unauthenticated          UNAUTHENTICATED         401
+    ├── Forbidden                FORBIDDEN               403
     └── BackendUnavailable       BACKEND_UNAVAILABLE     503
 
 A message is one sentence for a person: what was wrong, where, and what would be right.
@@ -98,16 +100,20 @@ class Invalid(AsgardError):
 
 
 class ColumnNotFound(Invalid):
+    """`sql` is the statement that would add the column, where its type is known."""
+
     code = "COLUMN_NOT_FOUND"
 
-    def __init__(self, column: str, present: Iterable[str], *, table: str) -> None:
+    def __init__(self, column: str, present: Iterable[str], *, table: str, sql: str | None = None) -> None:
         present = list(present)
+        added = f" To add it: {sql}" if sql else ""
         super().__init__(
             f"Column '{column}' not found in '{table}'.{did_you_mean(column, present)} "
-            f"Present: {', '.join(present)}.",
+            f"Present: {', '.join(present)}.{added}",
             column=column,
             table=table,
             present=present,
+            **({"sql": sql} if sql else {}),
         )
 
 
@@ -169,6 +175,16 @@ class Untrusted(AsgardError):
 class Unsupported(AsgardError):
     code = "UNSUPPORTED"
     status = 400
+
+
+class Unauthenticated(AsgardError):
+    code = "UNAUTHENTICATED"
+    status = 401
+
+
+class Forbidden(AsgardError):
+    code = "FORBIDDEN"
+    status = 403
 
 
 class BackendUnavailable(AsgardError):

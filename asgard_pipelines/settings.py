@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,6 +68,14 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("ASGARD_MODEL_STORAGE", "MODEL_STORAGE_PATH"),
         description="Where artefacts are stored. Default: a folder in the home.",
+    )
+    api_port: int = Field(default=8000, ge=1, le=65535, description="Port of the REST API.")
+    auth: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether the REST API asks for tokens. `off` is for a server bound to loopback.",
+    )
+    body_limit: int = Field(
+        default=10_000_000, ge=1_000, description="Longest body of a request to the REST API, in bytes."
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")

@@ -8,8 +8,9 @@ from asgard_pipelines.cli.console import AsJson, answer, console
 def apply(as_json: AsJson = False) -> None:
     """Compile the declarations, apply them to Feast, and reload Dagster if it runs."""
     from asgard_pipelines.cli.declared import apply_declarations, read_declarations
-    from asgard_pipelines.cli.running import reload_location, running
+    from asgard_pipelines.cli.running import running
     from asgard_pipelines.errors import BackendUnavailable
+    from asgard_pipelines.graph import reload_location
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()

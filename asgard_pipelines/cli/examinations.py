@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from asgard_pipelines.cli.ports import HOST, holder, ui_ports
-from asgard_pipelines.cli.running import running, sick_daemons
+from asgard_pipelines.cli.running import running
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import AsgardError
+from asgard_pipelines.graph import sick_daemons
 from asgard_pipelines.settings import Settings
 
 _LOCK = Path(__file__).parents[2] / "requirements.lock"

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from asgard_pipelines.cli.ports import HOST, is_free, serves_mlflow
-from asgard_pipelines.cli.running import LOCATION, answers, location_error, sick_daemons
+from asgard_pipelines.cli.running import answers
+from asgard_pipelines.graph import LOCATION, location_error, sick_daemons
 from asgard_pipelines.settings import Settings
 
 

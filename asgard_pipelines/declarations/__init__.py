@@ -1,5 +1,11 @@
 """The schemas of all that can be declared: one pydantic class per kind, behind every dress it wears."""
 
+from asgard_pipelines.declarations.bodies import (
+    FeatureBody,
+    FeatureServiceBody,
+    FeatureViewBody,
+    SourceBody,
+)
 from asgard_pipelines.declarations.declarations import Declarations, fingerprint
 from asgard_pipelines.declarations.declared import ColumnType, Declared, Name, Record, Where
 from asgard_pipelines.declarations.features import (
@@ -31,6 +37,7 @@ from asgard_pipelines.declarations.models import (
     TrainingData,
 )
 from asgard_pipelines.declarations.predictions import Prediction
+from asgard_pipelines.declarations.widening import fits
 
 __all__ = [
     "Cadence",
@@ -40,9 +47,12 @@ __all__ = [
     "Declared",
     "Entity",
     "Feature",
+    "FeatureBody",
     "FeatureRef",
     "FeatureService",
+    "FeatureServiceBody",
     "FeatureView",
+    "FeatureViewBody",
     "Framework",
     "GoldTable",
     "Hyperparameters",
@@ -55,10 +65,12 @@ __all__ = [
     "ResolvedModel",
     "RetrainPolicy",
     "ServiceView",
+    "SourceBody",
     "TrainingData",
     "Watermark",
     "Where",
     "fingerprint",
+    "fits",
     "next_instant",
     "partition_instant",
     "partition_key",

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
     from asgard_pipelines.graph.keeping_up import due
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
+    from asgard_pipelines.graph.webserver import (
+        LOCATION,
+        graphql,
+        location_error,
+        reload_location,
+        sick_daemons,
+    )
 
 _HOMES = {
     "definitions": "assembly",
@@ -25,9 +32,15 @@ _HOMES = {
     "RunOutcome": "runs",
     "reconcile": "runs",
     "run_assets": "runs",
+    "LOCATION": "webserver",
+    "graphql": "webserver",
+    "location_error": "webserver",
+    "reload_location": "webserver",
+    "sick_daemons": "webserver",
 }
 
 __all__ = [
+    "LOCATION",
     "BackfillOutcome",
     "CheckResult",
     "RunEvent",
@@ -36,11 +49,15 @@ __all__ = [
     "daemon_heartbeat",
     "definitions",
     "due",
+    "graphql",
     "launch_backfill",
+    "location_error",
     "open_instance",
     "prepare_instance",
     "reconcile",
+    "reload_location",
     "run_assets",
+    "sick_daemons",
 ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.catalog import TableState
     from asgard_pipelines.lakehouse.changes import Changes
+    from asgard_pipelines.lakehouse.column_types import added_column, declared_type
     from asgard_pipelines.lakehouse.commits import BaseMoved, Commit
     from asgard_pipelines.lakehouse.gold import Built, build
     from asgard_pipelines.lakehouse.gold_contract import contract_problems
@@ -42,9 +43,11 @@ _HOMES = {
     "SqlResult": "sql",
     "TableState": "catalog",
     "TimeRange": "pins",
+    "added_column": "column_types",
     "build": "gold",
     "column_lineage": "sql_text",
     "contract_problems": "gold_contract",
+    "declared_type": "column_types",
     "not_deterministic": "sql_text",
     "parquet_source": "parquet_files",
     "pins_of": "gold_pins",
@@ -73,9 +76,11 @@ __all__ = [
     "SqlResult",
     "TableState",
     "TimeRange",
+    "added_column",
     "build",
     "column_lineage",
     "contract_problems",
+    "declared_type",
     "not_deterministic",
     "parquet_source",
     "pins_of",

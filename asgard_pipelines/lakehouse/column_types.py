@@ -9,8 +9,10 @@ from __future__ import annotations
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema
+from sqlglot import exp
 
 from asgard_pipelines.errors import TypeMismatch
+from asgard_pipelines.settings import CATALOG
 
 _DECLARED = {
     pa.int8(): "int32",
@@ -121,3 +123,12 @@ def sql_type(kind: pa.DataType) -> str:
     if pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision}, {kind.scale})"
     return _SQL.get(kind, "VARCHAR")
+
+
+def added_column(table: str, column: str, declared: str) -> str:
+    """The statement (Trino's dialect) that would add a column of a declared type to `schema.table`."""
+    kinds = {name: kind for kind, name in _DECLARED.items()}
+    inner = declared.removeprefix("array<").removesuffix(">")
+    written = sql_type(pa.list_(kinds[inner]) if inner != declared else kinds[inner])
+    name = exp.to_identifier(column, quoted=not column.isidentifier()).sql("trino")
+    return f"ALTER TABLE {exp.to_table(f'{CATALOG}.{table}').sql('trino')} ADD COLUMN {name} {written}"

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from asgard_pipelines.declarations import GoldTable
+from asgard_pipelines.declarations import GoldTable, fits
 from asgard_pipelines.errors import AsgardError, ColumnNotFound, InvalidSql, TypeMismatch
 from asgard_pipelines.lakehouse.column_types import declared_type
 from asgard_pipelines.lakehouse.lakehouse import Lakehouse
 from asgard_pipelines.lakehouse.pins import Pin
 
-_WIDER = {"int32": "int64", "float32": "float64", "date": "timestamp"}
 _ARROW = {
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -71,7 +70,7 @@ def _problems(table: GoldTable, schema: pa.Schema) -> Iterable[AsgardError]:
         if column not in schema.names:
             continue
         found = declared_type(schema.field(column).type)
-        if not _fits(found, declared):
+        if not fits(found, declared):
             yield TypeMismatch(
                 f"Column '{column}' of '{table.table}' is declared {declared}, and is {found}: "
                 f"cast it in the SELECT, or declare {found}.",
@@ -80,11 +79,3 @@ def _problems(table: GoldTable, schema: pa.Schema) -> Iterable[AsgardError]:
                 declared=declared,
                 found=found,
             )
-
-
-def _fits(found: str, declared: str) -> bool:
-    return (
-        found == declared
-        or _WIDER.get(found) == declared
-        or (found.startswith("decimal(") and declared == "float64")
-    )

@@ -1,4 +1,4 @@
-"""Everything declared in one repo: compiled and checked together, kept by hash; and new repos."""
+"""Everything declared, in a repo and over REST: compiled and checked together; and new repos."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.project.cache import load
     from asgard_pipelines.project.compile import compile_repo
+    from asgard_pipelines.project.declaring import Wanted, put, remove
+    from asgard_pipelines.project.declaring_features import settle_service, settle_view
     from asgard_pipelines.project.scaffold import init
 
-_HOME = {"compile_repo": "compile", "init": "scaffold", "load": "cache"}
+_HOME = {
+    "Wanted": "declaring",
+    "compile_repo": "compile",
+    "init": "scaffold",
+    "load": "cache",
+    "put": "declaring",
+    "remove": "declaring",
+    "settle_service": "declaring_features",
+    "settle_view": "declaring_features",
+}
 
-__all__ = ["compile_repo", "init", "load"]
+__all__ = ["Wanted", "compile_repo", "init", "load", "put", "remove", "settle_service", "settle_view"]
 
 
 def __getattr__(name: str) -> Any:

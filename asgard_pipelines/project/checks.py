@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from asgard_pipelines.declarations import Entity, FeatureView, GoldTable, Model, Prediction, ResolvedModel
+from asgard_pipelines.declarations import (
+    Entity,
+    FeatureView,
+    GoldTable,
+    Model,
+    Prediction,
+    ResolvedModel,
+    fits,
+)
 from asgard_pipelines.errors import Invalid, Problem, did_you_mean
 from asgard_pipelines.features import RepoContents
 from asgard_pipelines.project.documents import Document
@@ -15,8 +23,6 @@ from asgard_pipelines.project.resolve import Scope, UnresolvedError
 _VERSION = re.compile(r"_\d{8}_\d{6}(_\d+)?$")
 UNREADABLE = ""
 """Among the models that are declared wrongly: one whose name nobody could read."""
-_WIDENED = {"int32": {"int64"}, "float32": {"float64"}}
-"""What a column of the one type may lose nothing by being read as."""
 
 
 def check_gold(gold: dict[str, GoldTable]) -> Iterator[Problem]:
@@ -90,7 +96,7 @@ def _against_table(view: FeatureView, table: GoldTable) -> Iterator[tuple[str, s
             yield "source", f"column '{column}' of '{view.table}' is {kind}, which is no timestamp"
     for feature in view.features:
         found = table.columns.get(feature.column, feature.dtype)
-        if found != feature.dtype and feature.dtype not in _WIDENED.get(found, set()):
+        if not fits(found, feature.dtype):
             text = f"column '{feature.column}' of '{view.table}' is {found}, which is no {feature.dtype}"
             yield f"schema.{feature.name}", text
 
@@ -101,7 +107,7 @@ def _keys_against_table(
     for key, column in view.join_keys.items():
         declared = entities[key].dtype
         found = table.columns.get(column, declared)
-        if found != declared and declared not in _WIDENED.get(found, set()):
+        if not fits(found, declared):
             name = entities[key].name
             yield (
                 "entities",

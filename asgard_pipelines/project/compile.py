@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,13 +21,15 @@ from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
 from asgard_pipelines.project.made_contents import made_documents, with_made
 from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import made
+from asgard_pipelines.state import Made, made
 
 D = TypeVar("D")
 
 
-def compile_repo(settings: Settings) -> Declarations:
-    """All declarations of the repo. Imports Feast, which takes seconds: others call `load`.
+def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) -> Declarations:
+    """All declarations: the repo's, and those made over REST. Imports Feast, seconds: others call `load`.
+
+    `over_rest` is compiled in the place of what stands, to see whether it could.
 
     A table that is read, or that a view stands on, without being declared is taken as external when the
     catalog has it.
@@ -38,7 +40,7 @@ def compile_repo(settings: Settings) -> Declarations:
     """
     problems: list[Problem] = []
     contents = _repo_contents(settings, problems)
-    over_rest = made(settings)
+    over_rest = made(settings) if over_rest is None else over_rest
     if contents is not None:
         contents = with_made(contents, over_rest, problems)
     gold = _gold(settings, problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -26,15 +26,36 @@ PLACES: dict[MadeKind, str] = {
 
 def with_made(contents: RepoContents, made: Sequence[Made], problems: list[Problem]) -> RepoContents:
     """The repo's contents and what was made; one name on both sides is a problem of the repo's."""
-    entities = _of(made, "entity", Entity)
     views = _of(made, "feature_view", FeatureView)
     services = _of(made, "feature_service", FeatureService)
-    return replace(
+    together = replace(
         contents,
-        entities=_beside(contents.entities, entities, problems),
+        entities=_beside(contents.entities, _of(made, "entity", Entity), problems),
         views=_beside(contents.views, views, problems, also=contents.on_demand_views),
         services=_beside(contents.services, services, problems),
     )
+    problems += [*_without_entity(views, together), *_without_view(services, together)]
+    return together
+
+
+def _without_entity(views: Sequence[FeatureView], contents: RepoContents) -> Iterator[Problem]:
+    known = {entity.name for entity in contents.entities}
+    for view in views:
+        for name in view.entities:
+            if name not in known:
+                text = f"feature view '{view.name}' needs the entity '{name}'"
+                yield Problem(view.where.file, view.where.line, "entities", text)
+
+
+def _without_view(services: Sequence[FeatureService], contents: RepoContents) -> Iterator[Problem]:
+    known = {view.name: set(view.feature_names) for view in contents.views}
+    known |= {view.name: {one.name for one in view.features} for view in contents.on_demand_views}
+    for service in services:
+        for part in service.views:
+            missing = [part.view] if part.view not in known else sorted(set(part.features) - known[part.view])
+            for name in missing:
+                text = f"feature service '{service.name}' needs '{name}'"
+                yield Problem(service.where.file, service.where.line, "feature_views", text)
 
 
 def made_documents(made: Iterable[Made], kind: MadeKind) -> list[Document]:

@@ -1,5 +1,14 @@
 """Small SQL tables of Asgard's own: what was made over REST, decisions, elections, pins, workers."""
 
+from asgard_pipelines.state.access_tokens import (
+    SCOPES,
+    Token,
+    create_token,
+    find_token,
+    revoke_token,
+    tokens,
+)
+from asgard_pipelines.state.access_tokens import Scope as TokenScope
 from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
 from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
 from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
@@ -16,11 +25,16 @@ from asgard_pipelines.state.pins import move_pin, pin_once, run_pins
 from asgard_pipelines.state.workers import sign_in, worker_is_gone
 
 __all__ = [
+    "SCOPES",
     "Decision",
     "Difference",
     "ElectionRecord",
     "Made",
     "MadeKind",
+    "Token",
+    "TokenScope",
+    "create_token",
+    "find_token",
     "last_decisions",
     "last_election",
     "made",
@@ -33,8 +47,10 @@ __all__ = [
     "record_decision",
     "record_election",
     "remember_difference",
+    "revoke_token",
     "run_pins",
     "sign_in",
+    "tokens",
     "unmake",
     "worker_is_gone",
 ]

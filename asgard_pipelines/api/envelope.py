@@ -1,0 +1,92 @@
+"""The one shape of every error: `{"error": {"code", "message", "details", "request_id"}}`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from asgard_pipelines.api.context import request_id
+from asgard_pipelines.errors import AsgardError
+
+RETRY_AFTER_SECONDS = 5
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_log = logging.getLogger(__name__)
+
+
+class ErrorBody(BaseModel):
+    code: str
+    message: str
+    details: dict[str, Any]
+    request_id: str
+
+
+class ErrorEnvelope(BaseModel):
+    error: ErrorBody
+
+
+def answer_error(
+    status: int, code: str, message: str, details: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    body = ErrorEnvelope(
+        error=ErrorBody(
+            code=code, message=message, details=jsonable_encoder(dict(details)), request_id=request_id()
+        )
+    )
+    sent = {"X-Request-Id": request_id(), **(headers or {})}
+    if status in (429, 503):
+        sent.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return JSONResponse(body.model_dump(), status, sent)
+
+
+def of_asgard(error: AsgardError) -> JSONResponse:
+    return answer_error(error.status, error.code, error.message, error.details)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error that leaves `app` an envelope."""
+
+    @app.exception_handler(AsgardError)
+    async def asgard(_request: Request, error: AsgardError) -> JSONResponse:
+        return of_asgard(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = _problems(error.errors())
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        message = (
+            f"{first['field']}: {first['message']}{more}" if first["field"] else f"{first['message']}{more}"
+        )
+        return answer_error(400, "VALIDATION_ERROR", message, {"problems": problems})
+
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, "ERROR")
+        return answer_error(error.status_code, code, str(error.detail), {}, error.headers)
+
+    @app.exception_handler(Exception)
+    async def broken(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected error", exc_info=error)
+        text = "Something went wrong here. The server's log has the details under this request id."
+        return answer_error(500, "INTERNAL_ERROR", text, {})
+
+
+def _problems(errors: Sequence[Any]) -> list[dict[str, str]]:
+    found = []
+    for one in errors:
+        path = [str(part) for part in one["loc"] if part not in ("body", "query", "path", "header")]
+        message = str(one["msg"]).removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            message = "there is no such field"
+        if one["type"] == "json_invalid":
+            path, message = [], f"the body is no JSON: {one['ctx']['error']}"
+        found.append({"field": ".".join(path), "message": message})
+    return found

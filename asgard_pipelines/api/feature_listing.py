@@ -1,0 +1,68 @@
+"""Feature views as the API lists them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from asgard_pipelines.api.house import House
+from asgard_pipelines.declarations import FeatureView, OnDemandView, Where
+from asgard_pipelines.state import Made, made
+
+
+class ListedFeature(BaseModel):
+    name: str
+    dtype: str
+    description: str
+
+
+class ListedView(BaseModel):
+    """`ttl_seconds` null never expires; `created_at` is when it was declared (UTC)."""
+
+    name: str
+    entities: list[str]
+    features: list[ListedFeature]
+    online_enabled: bool
+    ttl_seconds: int | None
+    created_at: datetime
+    description: str
+    owner: str | None
+    tags: dict[str, str]
+    table: str | None
+    """`schema.table`; null for an on-demand view."""
+    declared_in: str
+    """A file of the repo, or the route over which it was declared."""
+
+
+def listed_views(house: House) -> list[ListedView]:
+    """All views, stored and on-demand, by name."""
+    over_rest = {one.name: one for one in made(house.settings) if one.kind == "feature_view"}
+    views = [_listed(house, view, over_rest.get(view.name)) for view in house.declarations.all_views]
+    return sorted(views, key=lambda view: view.name)
+
+
+def _listed(house: House, view: FeatureView | OnDemandView, made: Made | None) -> ListedView:
+    stored = view if isinstance(view, FeatureView) else None
+    entities = stored.entities if stored else []
+    return ListedView(
+        name=view.name,
+        entities=made.sent["entities"] if made else entities,
+        features=[
+            ListedFeature(name=one.name, dtype=one.dtype, description=one.description)
+            for one in view.features
+        ],
+        online_enabled=bool(stored and stored.online),
+        ttl_seconds=int(stored.ttl.total_seconds()) if stored and stored.ttl else None,
+        created_at=made.made_at if made else _written(house, view.where),
+        description=view.description,
+        owner=view.owner,
+        tags=view.tags,
+        table=stored.table if stored else None,
+        declared_in=str(view.where) if not made else view.where.file,
+    )
+
+
+def _written(house: House, where: Where) -> datetime:
+    """When the file in which it is declared was last written."""
+    return datetime.fromtimestamp((house.settings.repo / where.file).stat().st_mtime, UTC)

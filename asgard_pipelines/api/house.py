@@ -1,0 +1,66 @@
+"""What the routes stand on: the settings, the declarations, the lakehouse, the registry; opened once."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from fastapi import BackgroundTasks
+
+from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.graph import reload_location
+from asgard_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from asgard_pipelines.lakehouse import Lakehouse
+    from asgard_pipelines.models import ModelRegistry
+
+_log = logging.getLogger(__name__)
+
+
+class House:
+    """One for each server. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.declaring = Lock()
+        """Held while declarations change: each is compiled with all that stand."""
+
+    @property
+    def declarations(self) -> Declarations:
+        """As they stand now. Raises InvalidDeclarations."""
+        from asgard_pipelines.project import load
+
+        return load(self.settings)
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        from asgard_pipelines.lakehouse import Lakehouse
+
+        return Lakehouse(self.settings)
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        from asgard_pipelines.models import ModelRegistry
+
+        return ModelRegistry(self.settings)
+
+    def publish(self, tasks: BackgroundTasks, changed: bool) -> None:
+        """Tells Feast's registry at once of changed declarations, and Dagster after the answer."""
+        if changed:
+            from asgard_pipelines.features import apply
+
+            apply(self.settings)
+            tasks.add_task(self._reload)
+
+    def _reload(self) -> None:
+        """Dagster loads its definitions anew; where none is running there is nothing to tell."""
+        try:
+            problem = reload_location(f"http://127.0.0.1:{self.settings.dagster_port}")
+        except OSError:
+            _log.info("no Dagster webserver answers: it will read the declarations when it starts")
+            return
+        if problem:
+            _log.error("Dagster could not load the declarations: %s", problem)
