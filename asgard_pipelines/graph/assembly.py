@@ -18,15 +18,19 @@ from asgard_pipelines.graph.sensors import keep_up_sensor
 from asgard_pipelines.graph.table_checks import external_checks
 
 
-def definitions(declarations: Declarations) -> dg.Definitions:
-    """The same declarations always give the same graph; nothing is read but them."""
+def definitions(declarations: Declarations, house: House | None = None) -> dg.Definitions:
+    """The same declarations always give the same graph; nothing is read but them.
+
+    Args:
+        house: what the assets work with; None: one that nobody listens to.
+    """
     with warnings.catch_warnings():
         # `backfill_policy` is beta: without it a range of partitions is not one run.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return _definitions(declarations)
+        return _definitions(declarations, house or House())
 
 
-def _definitions(declarations: Declarations) -> dg.Definitions:
+def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *gold_specs(declarations),
@@ -39,6 +43,6 @@ def _definitions(declarations: Declarations) -> dg.Definitions:
         asset_checks=external_checks(declarations),
         sensors=[keep_up_sensor(declarations)],
         schedules=schedules(declarations),
-        resources={"house": House(), "handoff": HandoffIOManager()},
+        resources={"house": house, "handoff": HandoffIOManager()},
         executor=dg.in_process_executor,
     )

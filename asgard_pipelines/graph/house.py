@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from asgard_pipelines.graph.row_progress import OnRows
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import move_pin, pin_once, sign_in
 
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
 
 
 class House:
-    """Opens the rooms for a run, with the settings of this process."""
+    """Opens the rooms for a run, with the settings of this process.
+
+    Args:
+        on_rows: hears how far assets are through their rows.
+    """
+
+    def __init__(self, on_rows: OnRows | None = None) -> None:
+        self.on_rows = on_rows
 
     def run(self, run_id: str) -> PinnedRun:
         return PinnedRun(Settings.read(), run_id)

@@ -10,6 +10,7 @@ from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import feature_key, model_key, prediction_key, table_keys, view_keys
 from asgard_pipelines.graph.metadata import column_lineage, figures, read_from, table_metadata, version_of
+from asgard_pipelines.graph.row_progress import RowProgress
 from asgard_pipelines.graph.table_checks import coverage_of_views
 from asgard_pipelines.training import Election
 
@@ -65,7 +66,13 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
         run = house.run(context.run.run_id)
         version = upstream["election"].elected if elected else _named(run, prediction)
         published, pin = publish(
-            run.settings, run.lakehouse, declarations, prediction, version, run.pins(tables)
+            run.settings,
+            run.lakehouse,
+            declarations,
+            prediction,
+            version,
+            run.pins(tables),
+            progress=RowProgress(context, house.on_rows),
         )
         run.wrote(pin)
         own = [*prediction.entity_columns, prediction.event_timestamp_column]

@@ -12,6 +12,7 @@ from dagster import DagsterEventType
 from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.errors import Conflict, DeclarationNotFound, did_you_mean
 from asgard_pipelines.graph.assembly import definitions
+from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.keeping_up import RANGE_END, RANGE_START, next_step
 from asgard_pipelines.graph.observation import report
@@ -20,11 +21,16 @@ from asgard_pipelines.settings import Settings
 
 
 class RunEvent(Record):
-    """`kind`: `started`, `materialized`, `checked`, `failed` or `skipped`, of one asset."""
+    """`kind`: `started`, `rows`, `materialized`, `checked`, `failed` or `skipped`, of one asset.
+
+    `rows` comes often: `done` of `total` rows are.
+    """
 
     kind: str
     asset: str
     message: str = ""
+    done: int = 0
+    total: int = 0
 
 
 class RunOutcome(Record):
@@ -65,7 +71,7 @@ def run_assets(
         DeclarationNotFound: the selection holds no asset.
         Conflict: an unfinished run materializes one of them.
     """
-    graph = definitions(declarations)
+    graph = definitions(declarations, _house(on_event))
     keys = _resolve(graph, selection)
     with open_instance(settings) as instance:
         bury_dead_runs(settings, instance)
@@ -85,7 +91,7 @@ def reconcile(
     """
     from asgard_pipelines.lakehouse import Lakehouse
 
-    graph, lakehouse = definitions(declarations), Lakehouse(settings)
+    graph, lakehouse = definitions(declarations, _house(on_event)), Lakehouse(settings)
     outcomes: list[RunOutcome] = []
     done: set[str | None] = set()
     with open_instance(settings) as instance:
@@ -101,6 +107,14 @@ def reconcile(
             outcomes.append(_execute(graph, instance, keys, step.request.tags, on_event))
             if not outcomes[-1].succeeded:
                 return outcomes
+
+
+def _house(on_event: OnEvent | None) -> House:
+    if on_event is None:
+        return House()
+    return House(
+        lambda asset, done, total: on_event(RunEvent(kind="rows", asset=asset, done=done, total=total))
+    )
 
 
 def _resolve(graph: dg.Definitions, selection: str | Sequence[dg.AssetKey]) -> list[dg.AssetKey]:

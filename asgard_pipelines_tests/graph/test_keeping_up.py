@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from asgard_pipelines.graph import RunOutcome, reconcile
+from asgard_pipelines.graph import RunEvent, RunOutcome, reconcile
 from asgard_pipelines.graph.house import PinnedRun
 from asgard_pipelines.models import ModelRegistry
 from asgard_pipelines.state import ElectionRecord, last_decisions, last_election
@@ -30,8 +31,8 @@ def predicted(shop: Any, month: str) -> set[object]:
     return {row["model_version"] for row in rows if str(row["created_at"]).startswith(month)}
 
 
-def keep_up(shop: Any) -> list[RunOutcome]:
-    outcomes = reconcile(shop.settings, shop.declarations)
+def keep_up(shop: Any, on_event: Callable[[RunEvent], None] | None = None) -> list[RunOutcome]:
+    outcomes = reconcile(shop.settings, shop.declarations, on_event=on_event)
     assert [outcome.failures for outcome in outcomes if not outcome.succeeded] == []
     return outcomes
 
@@ -44,12 +45,16 @@ def settled(shop: Any) -> Any:
 
 
 def test_the_first_landing_builds_trains_and_predicts_in_one_run(shop: Any) -> None:
-    (outcome,) = keep_up(shop)
+    heard: list[RunEvent] = []
+    (outcome,) = keep_up(shop, heard.append)
     assert elected(shop).run_id == outcome.run_id
     assert len(versions(shop)) == 2
     months = {str(row["created_at"])[:7] for row in shop.rows("gold.return_predictions")}
     assert months == {"2024-10"}  # the newest complete month only
     assert predicted(shop, "2024-10") == {elected(shop).version}
+    scored = len(shop.rows("gold.return_predictions"))
+    progress = [(event.asset, event.done, event.total) for event in heard if event.kind == "rows"]
+    assert progress == [("predictions/return_predictions", done, scored) for done in (0, scored)]
 
 
 def test_a_second_look_finds_nothing_due(settled: Any) -> None:
