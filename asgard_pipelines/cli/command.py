@@ -23,6 +23,7 @@ from asgard_pipelines.cli import (
     build,
     config,
     demo,
+    diff,
     doctor,
     init,
     land,
@@ -62,6 +63,7 @@ _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
     (_DECLARE, "backfill", backfill.backfill),
     (_LOOK, "status", status.status),
     (_LOOK, "reproduce", reproduce.reproduce),
+    (_LOOK, "diff", diff.diff),
     (_LOOK, "sql", sql.sql),
     (_LOOK, "config", config.config),
 ]

@@ -13,7 +13,7 @@ from asgard_pipelines.cli.console import AsJson, answer, console, diagnostics, g
 from asgard_pipelines.cli.house_state import ago
 
 if TYPE_CHECKING:
-    from asgard_pipelines.training import Reproduction
+    from asgard_pipelines.training import Reproduction, RowChanges
 
 ModelVersionName = Annotated[
     str,
@@ -60,6 +60,7 @@ def document(made: Reproduction) -> dict[str, Any]:
             "rows": {"then": origin.training_set.rows, "now": made.rows},
             "content_hash": {"then": version.content_hash, "now": made.content_hash},
             "equal": made.same_rows,
+            "changes": made.row_changes,
         },
         "model": {
             "sha256": {
@@ -82,6 +83,8 @@ def show(made: Reproduction, out: Console) -> None:
     read = [(table, str(snapshot), _role(made, table)) for table, snapshot in training_set.sources.items()]
     _section(out, "Read", grid(["table", "snapshot", ""], read))
     _section(out, "Compared", _compared(made, out.width))
+    if made.row_changes is not None:
+        _section(out, "Rows", _rows(made.row_changes))
     moved = [(name, then, now) for name, (then, now) in made.moved_libraries.items()]
     if moved:
         _section(out, "Libraries that moved", grid(["", "then", "now"], moved))
@@ -118,6 +121,13 @@ def _compared(made: Reproduction, width: int) -> RenderableType:
             for what, was, now, note in compared
         ],
     )
+
+
+def _rows(changes: RowChanges) -> RenderableType:
+    counts = {"changed": changes.changed, "then only": changes.only_a, "now only": changes.only_b}
+    columns = ", ".join(f"{name} in {count:,}" for name, count in changes.changed_columns.items())
+    told = Text(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    return told.append(f"  {columns}" if columns else "", style="dim")
 
 
 def _mark(equal: bool, note: str) -> Text:

@@ -11,22 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asgard_pipelines.training.candidates import Trained, train_candidate
+    from asgard_pipelines.training.comparison import Comparison, Side, compare
+    from asgard_pipelines.training.distributions import Distribution, Shift
     from asgard_pipelines.training.election import Election
     from asgard_pipelines.training.elections import elect
     from asgard_pipelines.training.hyperparameters import check_hyperparameters
     from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor
     from asgard_pipelines.training.reproduction import Reproduction, reproduce
+    from asgard_pipelines.training.row_matching import RowChanges
     from asgard_pipelines.training.training_set import TrainingSet
     from asgard_pipelines.training.training_sets import build_training_set, read_manifest
 
 _EXPORTS = {
+    "Comparison": "comparison",
+    "Distribution": "distributions",
     "Election": "election",
     "Predictor": "predictor",
     "Reproduction": "reproduction",
+    "RowChanges": "row_matching",
     "Scores": "predictor",
+    "Shift": "distributions",
+    "Side": "comparison",
     "Trained": "candidates",
     "TrainingSet": "training_set",
     "build_training_set": "training_sets",
+    "compare": "comparison",
     "check_hyperparameters": "hyperparameters",
     "elect": "elections",
     "load_predictor": "predictor",
@@ -36,14 +45,20 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "Comparison",
+    "Distribution",
     "Election",
     "Predictor",
     "Reproduction",
+    "RowChanges",
     "Scores",
+    "Shift",
+    "Side",
     "Trained",
     "TrainingSet",
     "build_training_set",
     "check_hyperparameters",
+    "compare",
     "elect",
     "load_predictor",
     "read_manifest",

@@ -72,14 +72,16 @@ def content_hash(table: pa.Table) -> str:
 
 def digests(rows: pa.RecordBatch | pa.Table, salt: bytes = b"") -> Digests:
     """The SHA-256 of `salt` and of the encoding of each row, as `ContentHash` describes it."""
-    parts = [_digests(matrix, salt) for matrix in _matrices(rows)]
+    parts = [_digests(matrix, salt) for matrix in encoded(rows)]
     return np.concatenate(parts) if parts else np.empty(0, dtype="S32")
 
 
-def encoded(field: pa.Field, column: pa.ChunkedArray) -> Iterator[Bytes]:
-    """The encoding of a column's values, some rows at a time."""
-    table = pa.table([column], schema=pa.schema([field]))
-    return _matrices(table)
+def encoded(rows: pa.RecordBatch | pa.Table) -> Iterator[Bytes]:
+    """The encoding of the rows, some at a time."""
+    table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+    for start in range(0, table.num_rows, _ROWS):
+        columns = table.slice(start, _ROWS).columns
+        yield np.hstack([_encoded(column.combine_chunks()) for column in columns])
 
 
 def kind_of(field: pa.Field) -> str:
@@ -104,13 +106,6 @@ def _kind(of: pa.DataType) -> str | None:
 
 def _is_array(of: pa.DataType) -> bool:
     return bool(pa.types.is_list(of) or pa.types.is_large_list(of))
-
-
-def _matrices(rows: pa.RecordBatch | pa.Table) -> Iterator[Bytes]:
-    table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
-    for start in range(0, table.num_rows, _ROWS):
-        columns = table.slice(start, _ROWS).columns
-        yield np.hstack([_encoded(column.combine_chunks()) for column in columns])
 
 
 def _digests(matrix: Bytes, salt: bytes) -> Digests:

@@ -18,8 +18,9 @@ from asgard_pipelines.settings import Settings
 from asgard_pipelines.training.assembly import Assembled, assemble
 from asgard_pipelines.training.candidates import fit_candidate
 from asgard_pipelines.training.origin import ORIGIN, Origin, libraries
+from asgard_pipelines.training.row_matching import RowChanges, row_changes
 from asgard_pipelines.training.split import NAMES, TRAIN
-from asgard_pipelines.training.training_rows import in_order
+from asgard_pipelines.training.training_rows import column_names, identity_columns, in_order
 from asgard_pipelines.training.training_set import SPLIT
 
 
@@ -32,6 +33,8 @@ class Reproduction(Record):
     """Of the training set as it came out now."""
     content_hash: str
     """Of those rows."""
+    row_changes: RowChanges | None
+    """From the stored rows to those; None when they are the same."""
     files: dict[str, str]
     """The model's files as they came out now -> hash."""
     libraries: dict[str, str]
@@ -98,6 +101,8 @@ def reproduce(
     with closing(then) as assembled:
         content_hash = assembled.content_hash
         train = _train(origin, assembled)
+        same = content_hash == version.content_hash
+        changes = None if same else _row_changes(lakehouse, origin, assembled)
     on_step(f"Fitting {origin.candidate.name} to {train.num_rows:,} rows")
     files = fit_candidate(origin.resolved, origin.candidate, train, origin.threads)
     return Reproduction(
@@ -105,6 +110,7 @@ def reproduce(
         origin=origin,
         rows=len(assembled.parts),
         content_hash=content_hash,
+        row_changes=changes,
         files={name: sha256(data).hexdigest() for name, data in files.items()},
         libraries=libraries(),
         changed_functions=changed_functions,
@@ -131,6 +137,14 @@ def read_origin(settings: Settings, version: ModelVersion) -> Origin:
 def _pins(origin: Origin) -> dict[str, Pin]:
     """A table that had no snapshot had no rows, whatever it has now."""
     return {table: Pin(table, origin.training_set.sources.get(table)) for table in origin.resolved.tables}
+
+
+def _row_changes(lakehouse: Lakehouse, origin: Origin, assembled: Assembled) -> RowChanges:
+    columns = [*column_names(origin.resolved), SPLIT]
+    identity = identity_columns(origin.resolved)
+    stored = lakehouse.read_table(Pin(origin.training_set.table, origin.training_set.snapshot_id), columns)
+    values = [name for name in columns if name not in identity]
+    return row_changes(stored, assembled.reader().read_all(), identity, values)
 
 
 def _train(origin: Origin, assembled: Assembled) -> pa.Table:

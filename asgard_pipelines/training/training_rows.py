@@ -63,17 +63,18 @@ def training_rows(
     The order is that of their values, so that fitting does not depend on how files were read.
     """
     pin = Pin(training_set.table, training_set.snapshot_id)
-    rows = lakehouse.read_table(pin, _columns(resolved), [OneOf(SPLIT, (part,))])
+    rows = lakehouse.read_table(pin, column_names(resolved), [OneOf(SPLIT, (part,))])
     return in_order(resolved, rows)
 
 
 def in_order(resolved: ResolvedModel, rows: pa.Table) -> pa.Table:
     """A training set's rows by their values, in the columns that a model is fitted on."""
-    columns = _columns(resolved)
+    columns = column_names(resolved)
     return rows.select(columns).sort_by([(column, "ascending") for column in columns])
 
 
-def _columns(resolved: ResolvedModel) -> list[str]:
+def column_names(resolved: ResolvedModel) -> list[str]:
+    """A training set's columns, but for the split: time, entity, label, features."""
     label = resolved.model.training_data.label_column
     return list(dict.fromkeys([*identity_columns(resolved), label, *_feature_columns(resolved)]))
 

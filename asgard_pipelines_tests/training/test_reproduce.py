@@ -3,156 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from pyiceberg.catalog import load_catalog
-from pyiceberg.table import Table
-from pyiceberg.types import LongType, StringType
 
-from asgard_pipelines.declarations import GoldTable, ResolvedModel
+from asgard_pipelines.declarations import ResolvedModel
 from asgard_pipelines.errors import SnapshotNotFound, Unsupported
-from asgard_pipelines.lakehouse import Lakehouse, build
-from asgard_pipelines.models import ModelRegistry, ModelVersion, Registration
+from asgard_pipelines.models import ModelRegistry, Registration
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.training import Reproduction, build_training_set, reproduce, train_candidate
+from asgard_pipelines.training import reproduce
 from asgard_pipelines.training.origin import Origin
-from asgard_pipelines_tests.training.world import (
-    DECLARATIONS,
-    ESTIMATORS,
-    HERE,
-    LABELS,
-    VIEW,
-    accounts,
-    candidate,
-    resolved_model,
-)
-
-LABELLED = GoldTable(
-    name="labels",
-    where=HERE,
-    sql="SELECT account_id, created_at, churned, tier, value FROM gold.accounts WHERE orders IS NOT NULL",
-    reads=["gold.accounts"],
-)
-VISITS = VIEW.model_copy(
-    update={
-        "name": "visits",
-        "table": "gold.visits",
-        "features": [
-            VIEW.features[0].model_copy(update={"name": "visits", "column": "visits", "dtype": "int64"})
-        ],
-        "created_timestamp": "written_at",
-    }
-)
-WORLD = DECLARATIONS.model_copy(update={"views": [VIEW, VISITS]})
-
-
-def visits(seed: int) -> pa.Table:
-    """Counted per account and month, some of them twice at one time: the later written one counts."""
-    rows = accounts(seed=seed).select(["account_id", "created_at", "orders"])
-    orders = rows["orders"].combine_chunks().cast(pa.int32())
-    written = [
-        time + timedelta(microseconds=-(place % 3))
-        for place, time in enumerate(rows["created_at"].to_pylist())
-    ]
-    return pa.table(
-        {
-            "account_id": rows["account_id"],
-            "created_at": rows["created_at"],
-            "visits": orders,
-            "written_at": pa.array(written, pa.timestamp("us")),
-        }
-    )
-
-
-def declared(label: str, **fields: Any) -> ResolvedModel:
-    """A model on the labels that Asgard builds, with features of two views."""
-    resolved = resolved_model(label, **fields)
-    ref = resolved.features[0].model_copy(update={"view": "visits", "feature": "visits"})
-    return resolved.model_copy(
-        update={
-            "source": "gold.labels",
-            "features": [*resolved.features, ref],
-            "views": ["account_features", "visits"],
-            "tables": ["gold.accounts", "gold.labels", "gold.visits"],
-        }
-    )
-
-
-class World:
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.lakehouse = Lakehouse(settings)
-        self.catalog = load_catalog("iceberg", **settings.catalog_properties)
-        self.lakehouse.append("gold.accounts", accounts(), key="accounts")
-        self.lakehouse.append("gold.visits", visits(1), key="visits")
-        self.build_labels()
-
-    def build_labels(self) -> None:
-        sources = {"gold.accounts": self.lakehouse.pin("gold.accounts")}
-        build(self.lakehouse, LABELLED, sources=sources, watermark=None)
-
-    def train(
-        self, resolved: ResolvedModel, framework: str = "lightgbm", estimator: str = "LightGBM"
-    ) -> ModelVersion:
-        pins = {table: self.lakehouse.pin(table) for table in resolved.tables}
-        roots = {"gold.accounts": self.snapshot("gold.accounts")}
-        training_set = build_training_set(self.settings, self.lakehouse, WORLD, resolved, pins, roots)
-        one = candidate(framework, estimator)
-        return train_candidate(self.settings, self.lakehouse, WORLD, resolved, one, training_set).version
-
-    def snapshot(self, table: str) -> int:
-        found = self.lakehouse.pin(table).snapshot_id
-        assert found is not None
-        return found
-
-    def reproduce(self, version: ModelVersion) -> Reproduction:
-        return reproduce(self.settings, Lakehouse(self.settings), version)
-
-    def table(self, name: str) -> Table:
-        return self.catalog.load_table(name)
-
-    def everything(self) -> dict[str, Any]:
-        """All that a writer would change."""
-        registry = ModelRegistry(self.settings)
-        tables = {state.table: self.table(state.table).metadata for state in self.lakehouse.tables()}
-        return {**tables, "versions": registry.versions()}
-
-    def moves_on(self) -> None:
-        """New rows, restated ones, rewritten files, another schema, and then all that may expire does."""
-        self.lakehouse.append("gold.visits", visits(2), key="more visits")
-        self.lakehouse.overwrite("gold.accounts", accounts(500, seed=9), key="restated")
-        self.build_labels()
-        for table in ("gold.accounts", "gold.visits", "gold.labels"):
-            self.compact(table)
-        with self.table("gold.visits").update_schema() as update:
-            update.update_column("visits", LongType())
-            update.rename_column("written_at", "stored_at")
-        with self.table("gold.accounts").update_schema() as update:
-            update.delete_column("city")
-            update.rename_column("spent", "outlay")
-            update.add_column("country", StringType())
-        with self.table("gold.accounts").update_schema() as update:
-            update.add_column("city", LongType())
-        self.lakehouse.append("gold.accounts", pa.table({"city": [1], "country": ["x"]}), key="after")
-        for state in self.lakehouse.tables():
-            self.compact(state.table)
-            self.expire(state.table)
-
-    def compact(self, table: str) -> None:
-        rows = self.lakehouse.read_table(self.lakehouse.pin(table))
-        self.lakehouse.overwrite(table, rows, key=f"compacted {self.snapshot(table)}")
-
-    def expire(self, table: str) -> None:
-        held = self.table(table)
-        held.maintenance.expire_snapshots().older_than(datetime.now(UTC) + timedelta(hours=1)).commit()
-        held = self.table(table)
-        kept = {ref.snapshot_id for ref in held.metadata.refs.values()}
-        assert {snapshot.snapshot_id for snapshot in held.snapshots()} == kept
+from asgard_pipelines_tests.training.moving_world import World, declared, visits
+from asgard_pipelines_tests.training.world import ESTIMATORS, LABELS, accounts
 
 
 @pytest.fixture
@@ -214,22 +76,11 @@ def test_the_number_of_threads_is_that_of_then(tracked: Settings, monkeypatch: p
 
 def test_other_bytes_in_a_source_are_found_out(world: World) -> None:
     version = world.train(declared("churned"))
-    spoil(world.table("gold.visits"))
+    world.spoil()
     again = world.reproduce(version)
     assert not again.same_rows
     assert not again.same_model
     assert again.rows == again.origin.training_set.rows
-
-
-def spoil(table: Table) -> None:
-    """Other values in a few cells of a data file, at its place."""
-    (task,) = table.scan().plan_files()
-    path = task.file.file_path.removeprefix("file://")
-    rows = pq.read_table(path)
-    place = rows.schema.get_field_index("visits")
-    values = [77 if value == 7 else value for value in rows["visits"].to_pylist()]
-    spoilt = rows.set_column(place, rows.schema.field(place), pa.array(values, rows.schema.field(place).type))
-    pq.write_table(spoilt, path)
 
 
 def test_a_source_without_its_tag_may_expire_and_is_told(world: World) -> None:
