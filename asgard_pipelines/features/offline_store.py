@@ -29,12 +29,13 @@ from pydantic import PositiveInt
 from asgard_pipelines.features.entity_less import every_moment
 from asgard_pipelines.features.entity_rows import EntityRows, entity_rows
 from asgard_pipelines.features.feature_writes import write_batch, write_logs
+from asgard_pipelines.features.historical_retrieval import HistoricalRetrieval
 from asgard_pipelines.features.opened_sources import OpenedSources, reads
 from asgard_pipelines.features.range_retrieval import NewestRetrieval, RangeRetrieval, newest_time
-from asgard_pipelines.features.retrieval import HistoricalRetrieval, StreamedRetrieval
+from asgard_pipelines.features.retrieval import StreamedRetrieval
 from asgard_pipelines.features.sources import GoldSource, house_source
 from asgard_pipelines.features.streamed_join import StreamedJoin
-from asgard_pipelines.features.view_lookups import view_lookups
+from asgard_pipelines.features.view_lookups import asked_rows, view_lookups
 from asgard_pipelines.settings import Settings
 
 
@@ -87,6 +88,7 @@ class IcebergOfflineStore(OfflineStore):
             named, span, rows = keys, (start, end), partial(every_moment, views, start, end)
         else:
             given = entity_rows(entity_df, keys)
+            asked_rows(given.table, given.timestamp, views)  # what does not fit is told now, not when it runs
             named = [name for name in given.table.column_names if name != given.timestamp]
             span, rows = given.span, lambda: given
         return HistoricalRetrieval(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,10 +12,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.types import from_feast_to_pyarrow_type
 
 from asgard_pipelines.errors import Invalid, TypeMismatch
-from asgard_pipelines.features.engine import Engine
-from asgard_pipelines.features.entity_rows import EntityRows
 from asgard_pipelines.features.saved_rows import save
-from asgard_pipelines.features.view_lookups import ASKED_AT, ViewLookup, asked_rows
 from asgard_pipelines.lakehouse import Pin
 
 if TYPE_CHECKING:
@@ -126,7 +123,7 @@ class StreamedRetrieval(RetrievalJob):
             pa.field(field.name, declared.get(field.name, field.type)) if field.name not in given else field
             for field in rows.schema
         ]
-        return _cast(_one(rows), pa.schema(fields))
+        return _cast(one_batch(rows), pa.schema(fields))
 
 
 class _OneBatch(RetrievalJob):
@@ -152,50 +149,6 @@ class _OneBatch(RetrievalJob):
         return self._job.metadata
 
 
-class HistoricalRetrieval(StreamedRetrieval):
-    """Features as of each entity row's own time."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        rows: Callable[[], EntityRows],
-        views: Sequence[ViewLookup],
-        *,
-        filter_by_created: bool,
-        **rest: Any,
-    ) -> None:
-        super().__init__(**rest)
-        self._engine = engine
-        self._rows = rows
-        self._views = views
-        self._filter_by_created = filter_by_created
-
-    def _parts(self) -> pa.RecordBatchReader:
-        rows = self._rows()
-        asked, lookups = asked_rows(rows.table, rows.timestamp, self._views)
-        joined = self._engine.join(asked, ASKED_AT, lookups, filter_by_created=self._filter_by_created)
-        names = [name for view in self._views for name in view.columns]
-        schema = pa.schema(
-            [*rows.table.schema, *(pa.field(n, in_utc(joined.schema.field(n).type)) for n in names)]
-        )
-        _one_name_each(schema.names)
-
-        def generate() -> Iterator[pa.RecordBatch]:
-            first = 0
-            try:
-                for batch in joined.batches():
-                    own = _one(rows.table.slice(first, batch.num_rows))
-                    features = [
-                        batch.column(name).cast(in_utc(batch.schema.field(name).type)) for name in names
-                    ]
-                    first += batch.num_rows
-                    yield pa.RecordBatch.from_arrays([*own.columns, *features], schema=schema)
-            finally:
-                joined.close()
-
-        return pa.RecordBatchReader.from_batches(schema, generate())
-
-
 def in_utc(kind: pa.DataType) -> pa.DataType:
     """The type as Feast shows it: naive times, which mean UTC here, say so."""
     if pa.types.is_timestamp(kind):
@@ -205,17 +158,7 @@ def in_utc(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _one_name_each(names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise Invalid(
-            f"The entity rows have a column {', '.join(twice)}, which a feature would be called too: rename "
-            "it, or ask with full_feature_names=True.",
-            columns=twice,
-        )
-
-
-def _one(rows: pa.Table) -> pa.RecordBatch:
+def one_batch(rows: pa.Table) -> pa.RecordBatch:
     """The table in one batch."""
     arrays = [
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in rows.columns
@@ -224,7 +167,7 @@ def _one(rows: pa.Table) -> pa.RecordBatch:
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return _one(schema.empty_table())
+    return one_batch(schema.empty_table())
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -116,7 +116,15 @@ def asked_rows(rows: pa.Table, timestamp: str, views: Sequence[ViewLookup]) -> t
     Raises:
         ColumnNotFound: a join key is missing.
         TypeMismatch: a join key is of another kind than in the source.
+        Invalid: a feature would be called as one of the rows' columns.
     """
+    twice = sorted({name for view in views for name in view.columns} & set(rows.column_names))
+    if twice:
+        raise Invalid(
+            f"The entity rows have a column {', '.join(twice)}, which a feature would be called too: rename "
+            "it, or ask with full_feature_names=True.",
+            columns=twice,
+        )
     columns = {ASKED_AT: rows[timestamp]}
     lookups = []
     for view in views:
