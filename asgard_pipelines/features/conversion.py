@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from feast import types
 from feast.errors import SpecifiedFeaturesNotPresentError
 from feast.feature_view import DUMMY_ENTITY_NAME
-from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
 from feast.value_type import ValueType
 from pydantic import ValidationError
 
@@ -29,6 +28,8 @@ from asgard_pipelines.declarations import (
 )
 from asgard_pipelines.errors import InvalidDeclarations, Problem, did_you_mean
 from asgard_pipelines.features.made_objects import MADE
+from asgard_pipelines.features.source_pins import AS_OF_TAG, SNAPSHOT_TAG
+from asgard_pipelines.features.sources import house_source
 
 _TYPES = {
     types.Int32: "int32",
@@ -151,10 +152,16 @@ def _entity(entity: Any, common: dict[str, Any], views: list[Any]) -> Entity:
 
 
 def _view(view: Any, common: dict[str, Any], entities: dict[str, Any]) -> FeatureView:
-    source = view.batch_source
-    if not isinstance(source, IcebergSource):
+    source = house_source(view.batch_source)
+    if source is None:
         raise _WrongError(
             "source", 'views stand on gold tables: source=gold("TABLE", timestamp_field="COLUMN")'
+        )
+    if {SNAPSHOT_TAG, AS_OF_TAG} & set(source.tags):
+        raise _WrongError(
+            "source",
+            "the table is pinned: what is trained on and predicted from is pinned anew each time, and "
+            "written down. Pins are for Feast programs; take this one away",
         )
     if not source.timestamp_field:
         raise _WrongError("source", "the source needs timestamp_field, the column of the event time")
@@ -175,7 +182,8 @@ def _view(view: Any, common: dict[str, Any], entities: dict[str, Any]) -> Featur
         ],
         table=f"{source.namespace}.{source.iceberg_table}",
         timestamp=column_of.get(source.timestamp_field, source.timestamp_field),
-        created_timestamp=source.created_timestamp_column or None,
+        created_timestamp=column_of.get(source.created_timestamp_column, source.created_timestamp_column)
+        or None,
         ttl=view.ttl or None,  # Feast's zero never expires
         online=view.online,
     )

@@ -101,6 +101,30 @@ def test_several_objects_that_cannot_be_taken_are_told_together(repo: Path) -> N
     ]
 
 
+def test_a_pinned_source_or_one_of_another_catalog_is_no_gold_table(repo: Path) -> None:
+    views = repo / "views" / "customers.py"
+    text = views.read_text()
+    pinned = 'gold("customer_aggregates", timestamp_field="created_at", at_snapshot=7)'
+    elsewhere = 'IcebergSource(warehouse="w", namespace="n", table="t", timestamp_field="created_at")'
+    head = "from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource\n"
+    for source, message in [(pinned, "the table is pinned"), (elsewhere, "views stand on gold tables")]:
+        changed = text.replace('gold("customer_aggregates", timestamp_field="created_at")', source)
+        views.write_text(changed.replace("import pandas as pd\n", f"import pandas as pd\n{head}"))
+        with pytest.raises(InvalidDeclarations) as caught:
+            read_repo(Settings.read())
+        assert [p.field for p in caught.value.problems] == ["source", "source"]
+        assert message in caught.value.problems[0].message
+
+
+def test_a_mapped_created_time_is_the_table_s_column(repo: Path) -> None:
+    views = repo / "views" / "customers.py"
+    mapping = 'field_mapping={"created_at": "seen", "c": "made"}'
+    mapped = f'timestamp_field="seen", created_timestamp_column="made", {mapping}'
+    views.write_text(views.read_text().replace('timestamp_field="created_at"', mapped))
+    orders = next(view for view in read_repo(Settings.read()).views if view.name == "customer_orders")
+    assert (orders.timestamp, orders.created_timestamp) == ("created_at", "c")
+
+
 def test_a_folder_without_a_store_is_refused_with_what_makes_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
