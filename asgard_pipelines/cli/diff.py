@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from asgard_pipelines.cli.console import AsJson, answer, console, diagnostics, grid, shown
 from asgard_pipelines.cli.house_state import ago
-from asgard_pipelines.cli.reproduce import ModelVersionName
+from asgard_pipelines.cli.reproduce import NAMED
 from asgard_pipelines.cli.shifts import bar, shifts
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ _SHORT = 16
 _LOWER_IS_BETTER = ("log_loss", "mse", "rmse", "mae")
 
 
-def diff(model_a: ModelVersionName, model_b: ModelVersionName, as_json: AsJson = False) -> None:
+def diff(
+    model_a: Annotated[str, typer.Argument(help=NAMED)],
+    model_b: Annotated[str, typer.Argument(help="The version to hold against it.")],
+    as_json: AsJson = False,
+) -> None:
     """Show what differs between the training sets of two model versions, and between the two."""
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry

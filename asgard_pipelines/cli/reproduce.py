@@ -15,20 +15,14 @@ from asgard_pipelines.cli.house_state import ago
 if TYPE_CHECKING:
     from asgard_pipelines.training import Reproduction, RowChanges
 
-ModelVersionName = Annotated[
-    str,
-    typer.Argument(
-        help="`NAME_VERSION` as `asgard status` shows them, `NAME@ALIAS`, or `NAME` for its champion.",
-        metavar="MODEL_VERSION",
-    ),
-]
+NAMED = "`NAME_VERSION` as `asgard status` shows them, `NAME@ALIAS`, or `NAME` for its champion."
 _SHORT = 16
 """Digits of a hash that an eye compares."""
 _WIDE = 180
 """From this many columns on there is room for whole hashes."""
 
 
-def reproduce(model_version: ModelVersionName, as_json: AsJson = False) -> int:
+def reproduce(model_version: Annotated[str, typer.Argument(help=NAMED)], as_json: AsJson = False) -> int:
     """Make a model version again from the snapshots it was trained on, and compare both hashes.
 
     Nothing is written. Exit code 1 when the rows or the model come out otherwise.

@@ -30,7 +30,7 @@ ALL = _commands(typer.main.get_command(app), "asgard")
 
 def _section(command: str) -> str:
     """The text under the heading of `command`; its arguments may follow the name."""
-    found = re.search(rf"^### {command}(?: [A-Z ]+)?\n(.*?)(?=^##|\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### {command}(?: [A-Z_ ]+)?\n(.*?)(?=^##|\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
     assert found, f"docs/reference/commands.md has no section '### {command}'"
     return found[1]
 
