@@ -1,6 +1,9 @@
 # `make` alone lists what there is to make.
 PYTHON ?= python3.11
 ARGS ?=
+FEAST ?=
+SUITE ?= asgard_pipelines_tests.feast_suite.repo_configuration
+SCALE ?= 1
 BIN := .venv/bin
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile pyproject.toml --group setup --universal --python-version 3.11 \
@@ -12,10 +15,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui faults reproduce check lock wheel clean
+.PHONY: help setup demo test test-ui faults reproduce feast-suite check lock wheel clean bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Build the environment in .venv from the lock
 
@@ -35,6 +38,17 @@ faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run'
 
 reproduce: .venv/.dev ## Train twenty models, let their sources move on, and make each again byte for byte
 	@$(BIN)/pytest -m reproduce $(ARGS)
+
+bench: .venv/.ready ## Measure, beside stock Feast; ONLY=pit or scoring, SCALE=0.1, OUT=folder, BENCH_DIR=folder
+	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(OUT),--out $(OUT)) $(if $(BENCH_DIR),--data $(BENCH_DIR))
+
+feast-suite: .venv/.dev ## Run Feast's own offline-store suite on our store; FEAST is a copy of its repository
+	@test -d "$(FEAST)/sdk/python/tests" || { \
+	  echo "make feast-suite FEAST=PATH needs a copy of Feast's repository: docs/how_to/feast_suite.md" >&2; exit 1; }
+	@cd "$(FEAST)/sdk/python" && PYTHONPATH="$(CURDIR)" FULL_REPO_CONFIGS_MODULE=$(SUITE) \
+	  "$(CURDIR)/$(BIN)/pytest" -p asgard_pipelines_tests.feast_suite.plugin -p no:cacheprovider \
+	  --integration tests/integration/offline_store $(ARGS)
 
 check: .venv/.dev ## Lint, formatting, types, and the order of the rooms
 	@$(BIN)/ruff check .

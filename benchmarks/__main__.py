@@ -1,0 +1,74 @@
+"""`python -m benchmarks [--only pit|scoring] [--scale 1] [--out FOLDER]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import pit, pit_goals, pit_report
+from benchmarks.goals import Row
+from benchmarks.report import Section, write
+
+PROJECT = Path(__file__).parent.parent
+
+
+def main() -> int:
+    asked = _arguments()
+    # A warning of a peer, said in each of a hundred processes, hides the progress.
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    warnings.simplefilter("ignore")
+    console = Console()
+    rows: list[Row] = []
+    with console.status("") as status:
+        for part, measure in PARTS.items():
+            if asked.only in (None, part):
+                section = measure(asked, console, status.update)
+                write(section, asked.page, asked.results)
+                rows += section.rows
+    missed = [row for row in rows if not row.holds]
+    for row in missed:
+        console.print(f"[yellow]missed[/] {row.name}: {row.ours} {row.unit}; goal: {row.goal}")
+    console.print(f"{len(rows) - len(missed)} of {len(rows)} goals hold. See {asked.page}")
+    return 1 if any("wrong" in row.name for row in missed) else 0
+
+
+def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Section:
+    found = []
+    for one in pit.measure(asked.data, asked.scale, told):
+        console.print(f"[bold]{one.experiment.shape.name}, {one.asked:,} asked rows[/]")
+        for name, measured in one.measured.items():
+            said = measured.failure or f"{measured.cpu:.2f} CPU s, {measured.peak / 1e6:,.0f} MB"
+            console.print(
+                f"  {name}: {said}" + (f", {measured.wrong:,} wrong cells" if measured.wrong else "")
+            )
+        found.append(one)
+    rows = pit_goals.rows(found)
+    pit_report.plot(found, asked.page.parent / "images" / "performance_pit.png")
+    return Section("pit", pit_report.section(found, rows, asked.scale), rows)
+
+
+PARTS = {"pit": _pit}
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(prog="benchmarks", description="Measures, and writes docs/performance.md.")
+    parser.add_argument("--only", choices=list(PARTS), help="one part; all by default")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies all rows")
+    parser.add_argument("--data", type=Path, help="where generated data is kept")
+    parser.add_argument("--out", type=Path, help="a folder for the report, if not the project's own")
+    asked = parser.parse_args()
+    asked.data = (asked.data or Path(tempfile.gettempdir()) / "asgard_bench").absolute()
+    asked.page = asked.out / "performance.md" if asked.out else PROJECT / "docs" / "performance.md"
+    asked.results = (asked.out or PROJECT / "benchmarks") / "results.json"
+    return asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())
