@@ -21,6 +21,8 @@
     ├── Unsupported              UNSUPPORTED             400
     ├── Unauthenticated          UNAUTHENTICATED         401
     ├── Forbidden                FORBIDDEN               403
+    ├── PayloadTooLarge          PAYLOAD_TOO_LARGE       413
+    ├── RateLimited              RATE_LIMITED            429
     └── BackendUnavailable       BACKEND_UNAVAILABLE     503
 
 A message is one sentence for a person: what was wrong, where, and what would be right.
@@ -185,6 +187,16 @@ class Unauthenticated(AsgardError):
 class Forbidden(AsgardError):
     code = "FORBIDDEN"
     status = 403
+
+
+class PayloadTooLarge(AsgardError):
+    code = "PAYLOAD_TOO_LARGE"
+    status = 413
+
+
+class RateLimited(AsgardError):
+    code = "RATE_LIMITED"
+    status = 429
 
 
 class BackendUnavailable(AsgardError):
