@@ -29,7 +29,10 @@ def diff(
     model_b: Annotated[str, typer.Argument(help="The version to hold against it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs between the training sets of two model versions, and between the two."""
+    """Show what differs between the training sets of two model versions, and how they were fitted.
+
+    A version is named NAME_VERSION as `asgard status` shows them, NAME@ALIAS, or NAME for its champion.
+    """
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.settings import Settings

@@ -25,6 +25,7 @@ _WIDE = 180
 def reproduce(model_version: Annotated[str, typer.Argument(help=NAMED)], as_json: AsJson = False) -> int:
     """Make a model version again from the snapshots it was trained on, and compare both hashes.
 
+    A version is named NAME_VERSION as `asgard status` shows them, NAME@ALIAS, or NAME for its champion.
     Nothing is written. Exit code 1 when the rows or the model come out otherwise.
     """
     from asgard_pipelines.lakehouse import Lakehouse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import sys
 import threading
 import traceback
@@ -153,6 +154,7 @@ def _modules_of(repo: Path) -> Iterator[list[ModuleType]]:
         _forget(repo)
         sys.path.insert(0, str(repo))
         importlib.invalidate_caches()
+        linecache.checkcache()  # where a function's source is read, which says whether it has changed
         files = feast.repo_operations.get_repo_files(repo)
         if not files:
             text = "there is no Python that Feast would scan: repo.py imports what counts"

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from asgard_pipelines.declarations import ResolvedModel
-from asgard_pipelines.errors import SnapshotNotFound, Unsupported
+from asgard_pipelines.declarations import Declarations, ResolvedModel
+from asgard_pipelines.errors import Conflict, SnapshotNotFound, Unsupported
+from asgard_pipelines.features import read_repo
 from asgard_pipelines.models import ModelRegistry, Registration
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training import reproduce
 from asgard_pipelines.training.origin import Origin
 from asgard_pipelines_tests.training.moving_world import World, declared, visits
-from asgard_pipelines_tests.training.world import ESTIMATORS, LABELS, accounts
+from asgard_pipelines_tests.training.world import ESTIMATORS, LABELS, accounts, resolved_model
+
+FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"
 
 
 @pytest.fixture
@@ -129,3 +133,71 @@ def test_what_moved_since_is_named(world: World) -> None:
     assert moved.moved_libraries == {"numpy": ("1.0", again.libraries["numpy"]), "gone": ("2", None)}
     assert "999 threads fitted it" in moved.reasons[-1]
     assert again.reasons == []
+
+
+REPO = """
+from datetime import timedelta
+
+import pandas as pd
+from feast import Entity, FeatureView, Field, Project, ValueType
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Float64
+
+from asgard_pipelines.features import gold
+
+project = Project(name="test")
+account = Entity(name="account", join_keys=["account_id"], value_type=ValueType.INT64)
+spending = FeatureView(
+    name="account_features",
+    entities=[account],
+    ttl=timedelta(days=1),
+    schema=[Field(name="spent", dtype=Float64)],
+    source=gold("accounts", timestamp_field="created_at"),
+)
+
+
+@on_demand_feature_view(sources=[spending], schema=[Field(name="cents", dtype=Float64)], mode="pandas")
+def in_cents(inputs: pd.DataFrame) -> pd.DataFrame:
+    cents = inputs["spent"] * 100
+    return pd.DataFrame({"cents": cents})
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore:On demand feature view is an experimental:RuntimeWarning")
+def test_a_function_that_changed_is_named_and_one_that_is_gone_refused(
+    tracked: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = tmp_path / "feature_repo"
+    repo.mkdir()
+    (repo / "feature_store.yaml").write_text(
+        (FEATURE_REPO / "feature_store.yaml").read_text().replace("asgard_demo", "test")
+    )
+    (repo / "repo.py").write_text(REPO)
+    monkeypatch.setenv("ASGARD_REPO", str(repo))
+    world = World(Settings.read())
+    contents = read_repo(world.settings)
+    declarations = Declarations(
+        project="test", views=contents.views, on_demand_views=contents.on_demand_views
+    )
+    resolved = resolved_model("churned", features=["spent"])
+    cents = resolved.features[0].model_copy(update={"view": "in_cents", "feature": "cents"})
+    resolved = resolved.model_copy(update={"features": [cents], "on_demand_views": ["in_cents"]})
+    version = world.train(resolved, declarations=declarations)
+    assert world.reproduce(version).reproduced
+
+    (repo / "repo.py").write_text(REPO.replace("    cents = ", "    # dollars come in\n    cents = "))
+    again = world.reproduce(version)
+    assert (again.reproduced, again.changed_functions) == (True, ["in_cents"])
+
+    (repo / "repo.py").write_text(REPO.replace("* 100", "* 1000"))
+    again = world.reproduce(version)
+    assert (again.same_rows, again.changed_functions) == (False, ["in_cents"])
+    assert again.row_changes is not None
+    assert list(again.row_changes.changed_columns) == ["cents"]
+    assert again.reasons[0] == "the function of the on-demand view 'in_cents' is another one now"
+
+    (repo / "repo.py").write_text(REPO[: REPO.index("@on_demand")])
+    with pytest.raises(Conflict, match=r"no longer has the on-demand view 'in_cents'"):
+        world.reproduce(version)
