@@ -58,7 +58,8 @@ class KeyIndex:
         present = np.ones(len(columns[0]), dtype=bool)
         for column, read in zip(columns, self._readers, strict=True):
             if column.type == pa.uint64():  # beyond int64 nothing equals it
-                column = pc.if_else(pc.less(column, 2**63), column, None).cast(pa.int64())
+                small = pc.less(column, pa.scalar(2**63, pa.uint64()))
+                column = pc.if_else(small, column, None).cast(pa.int64())
             words += read(column)
             if column.null_count:
                 present &= numbers(column.is_valid()).astype(bool)
@@ -181,7 +182,7 @@ def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], l
 
 
 def _filled(column: pa.Array) -> Ints:
-    return numbers(column.fill_null(0) if column.null_count else column)
+    return numbers(column.fill_null(pa.scalar(0).cast(column.type)) if column.null_count else column)
 
 
 def _float_words(column: pa.Array) -> _Words:

@@ -44,6 +44,19 @@ def is_binary(kind: pa.DataType) -> bool:
     )
 
 
+def decoded(table: pa.Table) -> pa.Table:
+    """The same values, no column a dictionary or a view, as pandas' categories and Polars' text are."""
+    return table.cast(pa.schema([pa.field(field.name, _decoded(field.type)) for field in table.schema]))
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _decoded(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
+
+
 def is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 

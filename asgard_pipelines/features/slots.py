@@ -30,7 +30,7 @@ class Slots:
         self._index = KeyIndex(keys, kinds) if keys else None
         codes = self._index.codes if self._index else np.zeros(len(asked), np.int32)
         valid &= codes >= 0
-        self.of_row: Ints = np.full(len(asked), -1, np.int64)
+        self.of_row: Codes = np.full(len(asked), -1, np.int32)
         """Each asked row's slot; -1 for a null key or time."""
         self.times, self.keys, self.of_row[valid] = _distinct(codes[valid], asked[valid])
         """Each slot's time and number of its key; ascending by the number, then by the time."""
@@ -52,22 +52,30 @@ class Slots:
         """The key's first slot whose time is not before `since`; -1 for none. Found by halving."""
         low = self._begins.take(codes)
         end = self._begins.take(codes + 1)
-        width = 1 << (self.longest.bit_length() - 1) if self.longest > 1 else 0
-        while width:
-            probe = low + (width - 1)
-            earlier = (probe < end) & (self.times.take(probe, mode="clip") < since)
-            low += earlier * np.int32(width)
-            width >>= 1
-        fits = (low < end) & (self.times.take(low, mode="clip") >= since)
+        rows = np.flatnonzero(end - low > 1)  # most keys have few slots, often one
+        if len(rows):
+            low[rows] = self._halved(low[rows], end[rows], since[rows])
+        fits = self.times.take(low, mode="clip") >= since
+        fits &= low < end
         return np.where(fits, low, -1).astype(np.int64)
 
+    def _halved(self, low: Codes, end: Codes, since: Ints) -> Codes:
+        width = 1 << (self.longest.bit_length() - 1)
+        while width:
+            probe = low + np.int32(width - 1)
+            earlier = self.times.take(probe, mode="clip") < since
+            earlier &= probe < end
+            low = low + earlier * np.int32(width)
+            width >>= 1
+        return low
 
-def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Ints]:
+
+def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Codes]:
     """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
     order = np.lexsort((times, codes))
     codes, times = codes[order], times[order]
     begins = np.ones(len(order), dtype=bool)
     begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
-    of_row = np.empty(len(order), np.int64)
-    of_row[order] = np.cumsum(begins) - 1
+    of_row = np.empty(len(order), np.int32)
+    of_row[order] = np.cumsum(begins, dtype=np.int32) - 1
     return times[begins], codes[begins], of_row

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from asgard_pipelines.errors import ColumnNotFound, Invalid
 from asgard_pipelines.features.engine import Found, Lookup
-from asgard_pipelines.features.kinds import Ints, instants, is_string
+from asgard_pipelines.features.kinds import Ints, decoded, instants, is_string
 from asgard_pipelines.features.numbered_rows import NumberedRows
 from asgard_pipelines.features.slots import Slots
 from asgard_pipelines.features.streamed_rows import Search, StreamedRows
@@ -47,14 +47,16 @@ class StreamedJoin:
         self, asked: pa.Table, timestamp: str, lookups: Sequence[Lookup], *, filter_by_created: bool
     ) -> StreamedRows:
         _check(asked, timestamp, lookups)
+        keys_asked = [key for lookup in lookups for key in lookup.keys]
+        plain = decoded(asked.select(list(dict.fromkeys([timestamp, *keys_asked]))))
         shared: dict[tuple[object, ...], Slots] = {}
         searches = []
         for alike in _alike(lookups):
             kinds = [alike[0].source.schema.field(column).type for column in alike[0].keys.values()]
             keys = (*alike[0].keys, *kinds)
             if keys not in shared:
-                shared[keys] = Slots([asked[name] for name in alike[0].keys], kinds, asked[timestamp])
-            where = _where(asked, timestamp, alike[0])
+                shared[keys] = Slots([plain[name] for name in alike[0].keys], kinds, plain[timestamp])
+            where = _where(plain, timestamp, alike[0])
             searches.append(self._search(alike, shared[keys], where, cut=filter_by_created))
         return StreamedRows(asked, lookups, searches, self._held_bytes)
 
@@ -88,7 +90,7 @@ def _settle(winners: Winners, rows: NumberedRows, columns: Sequence[str]) -> Non
 
 
 def _found(won: Won) -> Found:
-    newest = _instant(int(won.events.max())) if len(won.events) else None
+    newest = _EPOCH + int(won.events.max()) * _MICROSECOND if len(won.events) else None
     return Found(float(np.mean(won.places >= 0)) if len(won.places) else 0.0, newest)
 
 

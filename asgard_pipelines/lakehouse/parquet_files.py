@@ -94,7 +94,10 @@ class _PlainLayout(Layout):
         for predicate in where:
             if isinstance(predicate, AnyOf) or predicate.column not in file.names:
                 continue  # less is left out, nothing too much
-            one = self.expression(predicate, file.field(predicate.column).type)
+            kind = file.field(predicate.column).type
+            if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind):
+                continue  # Arrow compares none of these
+            one = self.expression(predicate, kind)
             result = one if result is None else result & one
         return result
 
@@ -110,9 +113,15 @@ class _PlainLayout(Layout):
         kind = kind or self.schema.field(predicate.column).type
         column = pc.field(predicate.column)
         if isinstance(predicate, OneOf):
-            return column.isin(pa.array([_value(value, kind) for value in predicate.values], kind))
+            values = [_value(value, kind) for value in predicate.values]
+            return column.isin(pa.array([value for value in values if _fits(value, kind)], kind))
         if isinstance(predicate, Between):
-            return (column >= pa.scalar(predicate.low, kind)) & (column <= pa.scalar(predicate.high, kind))
+            result = pc.scalar(True)  # an edge beyond the file's type bounds nothing
+            if _fits(predicate.low, kind):
+                result = result & (column >= pa.scalar(predicate.low, kind))
+            if _fits(predicate.high, kind):
+                result = result & (column <= pa.scalar(predicate.high, kind))
+            return result
         return self._range(predicate, column, kind)
 
     def _range(self, predicate: TimeRange, column: ds.Expression, kind: pa.DataType) -> ds.Expression:
@@ -140,6 +149,14 @@ def _value(value: Any, kind: pa.DataType) -> Any:
         return value
     aware = instant(value)
     return aware if getattr(kind, "tz", None) else aware.astimezone(UTC).replace(tzinfo=None)
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    try:
+        pa.scalar(value, kind)
+    except (pa.ArrowInvalid, OverflowError):
+        return False
+    return True
 
 
 def _converted(column: pa.Array, kind: pa.DataType) -> pa.Array:

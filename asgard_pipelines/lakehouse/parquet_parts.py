@@ -52,6 +52,7 @@ class ParquetParts:
     """Gives the file, open for random reads."""
     layout: Layout = field(repr=False)
     deleted: Positions = field(repr=False, default_factory=lambda: np.empty(0, np.int64))
+    _projections: dict[tuple[str, ...], Projection] = field(default_factory=dict, repr=False)
 
     @cached_property
     def part_rows(self) -> Sequence[int]:
@@ -87,7 +88,10 @@ class ParquetParts:
         """Batches of a part, each with the position of its first row."""
         first = sum(self.part_rows[:part])
         with self._opened() as (file, _):
-            projection = self.layout.projection(file.schema_arrow, columns)
+            projection = self._projections.get(tuple(columns))
+            if projection is None:
+                projection = self.layout.projection(file.schema_arrow, columns)
+                self._projections[tuple(columns)] = projection
             for batch in file.iter_batches(
                 _BATCH_ROWS, row_groups=[part], columns=list(projection.stored), use_threads=False
             ):

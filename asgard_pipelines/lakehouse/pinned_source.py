@@ -20,7 +20,7 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import FileFormat
 from pyiceberg.schema import Schema, prune_columns
 from pyiceberg.table import FileScanTask
-from pyiceberg.types import ListType, MapType
+from pyiceberg.types import ListType, MapType, NestedField, PrimitiveType
 
 from asgard_pipelines.errors import Unsupported
 from asgard_pipelines.lakehouse.catalog import PinnedTable
@@ -55,12 +55,18 @@ class PinnedSource:
                     file=task.file.file_path,
                 )
         deletes = _read_all_delete_files(self.table.io, tasks)
-        return [self._file(task, _positions(deletes.get(task.file.file_path, []))) for task in tasks]
+        schemas: dict[bytes, Schema] = {}
+        return [
+            self._file(
+                _PinnedLayout(self.table, task, schemas), _positions(deletes.get(task.file.file_path, []))
+            )
+            for task in tasks
+        ]
 
-    def _file(self, task: FileScanTask, deleted: Positions) -> DataFile:
-        path = str(task.file.file_path)
+    def _file(self, layout: _PinnedLayout, deleted: Positions) -> DataFile:
+        path = str(layout.task.file.file_path)
         stored = self.table.io.new_input(path)
-        return ParquetParts(path, lambda: stored.open(), _PinnedLayout(self.table, task), deleted)
+        return ParquetParts(path, lambda: stored.open(), layout, deleted)
 
 
 def _positions(deletes: Sequence[pa.ChunkedArray]) -> Positions:
@@ -75,11 +81,16 @@ class _PinnedLayout(Layout):
 
     table: PinnedTable
     task: FileScanTask
+    schemas: dict[bytes, Schema]
+    """Of the files seen so far: most of a table's have the same."""
 
     def projection(self, file: pa.Schema, columns: Sequence[str]) -> Projection:
         wanted = projected(self.table, columns)
         plain = pa.schema([self.table.arrow_schema.field(name) for name in columns])
         stored = self._schema(file)
+        if all(_as_it_stands(field, stored) for field in wanted.fields):
+            names = [stored.find_column_name(wanted.find_field(name).field_id) or name for name in columns]
+            return Projection(names, lambda batch: _renamed(batch, names, plain))
         found = prune_columns(stored, _leaves(wanted), select_full_types=False)
         missing = self._partition_values(wanted, stored)
 
@@ -107,13 +118,16 @@ class _PinnedLayout(Layout):
         return expression_to_pyarrow(bind(stored, here, True), stored)
 
     def _schema(self, file: pa.Schema) -> Schema:
-        metadata = self.table.metadata
-        return pyarrow_to_schema(
-            file,
-            metadata.name_mapping(),
-            downcast_ns_timestamp_to_us=self._downcast,
-            format_version=metadata.format_version,
-        )
+        key = file.serialize().to_pybytes()
+        if key not in self.schemas:
+            metadata = self.table.metadata
+            self.schemas[key] = pyarrow_to_schema(
+                file,
+                metadata.name_mapping(),
+                downcast_ns_timestamp_to_us=self._downcast,
+                format_version=metadata.format_version,
+            )
+        return self.schemas[key]
 
     @property
     def _downcast(self) -> bool:
@@ -124,6 +138,24 @@ class _PinnedLayout(Layout):
         return _get_column_projection_values(
             self.task.file, wanted, self.table.metadata.schema(), spec, stored.field_ids
         )
+
+
+def _as_it_stands(wanted: NestedField, stored: Schema) -> bool:
+    """The file has the column, by whatever name, and in the same type."""
+    found = next((field for field in stored.fields if field.field_id == wanted.field_id), None)
+    return (
+        found is not None
+        and isinstance(found.field_type, PrimitiveType)
+        and found.field_type == wanted.field_type
+    )
+
+
+def _renamed(batch: pa.RecordBatch, names: Sequence[str], plain: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        batch.column(name) if batch.column(name).type == field.type else batch.column(name).cast(field.type)
+        for name, field in zip(names, plain, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=plain)
 
 
 def _leaves(schema: Schema) -> set[int]:
