@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,16 @@ def _default_repo() -> Path:
     settings must come out as one folder above.
     """
     return Path(".") if Path("feature_store.yaml").is_file() else Path("feature_repo")
+
+
+def is_loopback(host: str | None) -> bool:
+    """True for `localhost` and the addresses that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -69,6 +80,10 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("ASGARD_MODEL_STORAGE", "MODEL_STORAGE_PATH"),
         description="Where artefacts are stored. Default: a folder in the home.",
     )
+    api_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the REST API binds to. Another than loopback needs `ASGARD_AUTH=on`.",
+    )
     api_port: int = Field(default=8000, ge=1, le=65535, description="Port of the REST API.")
     auth: Literal["on", "off"] = Field(
         default="off",
@@ -76,6 +91,11 @@ class Settings(BaseSettings):
     )
     body_limit: int = Field(
         default=10_000_000, ge=1_000, description="Longest body of a request to the REST API, in bytes."
+    )
+    rate_limit: str = Field(
+        default="6000/minute",
+        pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour)$",
+        description="How many requests one token may send to the REST API, such as `600/minute`.",
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
@@ -104,6 +124,18 @@ class Settings(BaseSettings):
             raise InvalidSettings(
                 f"{name}={first['input']!r} cannot be used: {first['msg']}.", setting=name
             ) from None
+
+    def require_tokens_beyond_loopback(self) -> None:
+        """
+        Raises:
+            InvalidSettings: the REST API asks for no tokens, and other machines could reach it.
+        """
+        if self.auth == "off" and not is_loopback(self.api_host):
+            raise InvalidSettings(
+                f"ASGARD_API_HOST={self.api_host!r} can be reached by others, and ASGARD_AUTH is off: set "
+                "ASGARD_AUTH=on, and make tokens with `asgard token create`.",
+                setting="ASGARD_API_HOST",
+            )
 
     @cached_property
     def project(self) -> Path:

@@ -6,15 +6,21 @@ from fastapi import FastAPI
 
 from asgard_pipelines import __version__
 from asgard_pipelines.api import envelope
+from asgard_pipelines.api.access import Access
+from asgard_pipelines.api.auditing import Auditing
+from asgard_pipelines.api.bodies import JsonBodies
+from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
 from asgard_pipelines.api.feast_status import router as feast_status
 from asgard_pipelines.api.health import router as health
 from asgard_pipelines.api.house import House
+from asgard_pipelines.api.idempotency import Idempotency
+from asgard_pipelines.api.loopback import LoopbackOnly
 from asgard_pipelines.api.metrics import RequestMetrics
-from asgard_pipelines.api.middleware import JsonBodies, LoopbackOnly, RequestLog
+from asgard_pipelines.api.request_log import RequestLog
 from asgard_pipelines.settings import Settings
 
-_ROUTERS = (health, feast_status, feast_features)
+_ROUTERS = (health, documentation, feast_status, feast_features)
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
 
 The API declares, asks the graph to run, and reads results. What it starts is an ordinary run in Dagster, with
@@ -23,15 +29,28 @@ the same assets, lineage and checks. Every error has one shape; its `code` is st
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The REST API over the house of `settings`."""
-    app = FastAPI(title="Asgard", version=__version__, description=_ABOUT)
+    """The REST API over the house of `settings`.
+
+    Raises:
+        InvalidSettings: without tokens, where other machines could reach it.
+    """
+    settings.require_tokens_beyond_loopback()
+    app = FastAPI(
+        title="Asgard",
+        version=__version__,
+        description=_ABOUT,
+        openapi_url=None,  # ours asks for a token
+    )
     app.state.house = House(settings)
     app.state.metrics = RequestMetrics()
     envelope.install(app)
     for router in _ROUTERS:
         app.include_router(router, responses={"default": {"model": envelope.ErrorEnvelope}})
     # The last one added is the first that a request meets.
+    app.add_middleware(Auditing, settings=settings)
+    app.add_middleware(Idempotency, settings=settings)
     app.add_middleware(JsonBodies, limit_bytes=settings.body_limit)
+    app.add_middleware(Access, settings=settings)
     if settings.auth == "off":
         app.add_middleware(LoopbackOnly)
     app.add_middleware(RequestLog, on_answer=app.state.metrics.observe)

@@ -17,7 +17,7 @@ from asgard_pipelines.api.context import request_id
 from asgard_pipelines.errors import AsgardError
 
 RETRY_AFTER_SECONDS = 5
-_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_CODES = {400: "VALIDATION_ERROR", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 _log = logging.getLogger(__name__)
 
 
@@ -47,11 +47,26 @@ def answer_error(
 
 
 def of_asgard(error: AsgardError) -> JSONResponse:
-    return answer_error(error.status, error.code, error.message, error.details)
+    """Its details may say after how many seconds to ask again: `retry_after_seconds`."""
+    if error.status >= 500:
+        _log.error("%s: %s", error.code, error.message, exc_info=error)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if wait := error.details.get("retry_after_seconds"):
+        headers["Retry-After"] = str(wait)
+    return answer_error(error.status, error.code, error.message, error.details, headers)
+
+
+def answer_to(error: Exception) -> JSONResponse:
+    """The answer to an error that no route and no handler has answered; an unexpected one is logged."""
+    if isinstance(error, AsgardError):
+        return of_asgard(error)
+    _log.error("unexpected error", exc_info=error)
+    text = "Something went wrong here. The server's log has the details under this request id."
+    return answer_error(500, "INTERNAL_ERROR", text, {})
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error that leaves `app` an envelope."""
+    """Makes every error of a route an envelope; what goes wrong around them, `RequestLog` answers."""
 
     @app.exception_handler(AsgardError)
     async def asgard(_request: Request, error: AsgardError) -> JSONResponse:
@@ -71,12 +86,6 @@ def install(app: FastAPI) -> None:
     async def refused(_request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "ERROR")
         return answer_error(error.status_code, code, str(error.detail), {}, error.headers)
-
-    @app.exception_handler(Exception)
-    async def broken(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("unexpected error", exc_info=error)
-        text = "Something went wrong here. The server's log has the details under this request id."
-        return answer_error(500, "INTERNAL_ERROR", text, {})
 
 
 def _problems(errors: Sequence[Any]) -> list[dict[str, str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class RequestMetrics:
-    """Requests by method, route (its template: no caller can make new series) and status."""
+    """Requests by method, route (its template: no caller can make new series) and status, and the process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         labels = ("method", "route", "status")
         self._count = Counter("asgard_requests", "Requests answered.", labels, registry=self.registry)
         self._seconds = Histogram(

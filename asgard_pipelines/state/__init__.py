@@ -1,6 +1,7 @@
 """Small SQL tables of Asgard's own: what was made over REST, decisions, elections, pins, workers."""
 
 from asgard_pipelines.state.access_tokens import (
+    ANYBODY,
     SCOPES,
     Token,
     create_token,
@@ -9,6 +10,7 @@ from asgard_pipelines.state.access_tokens import (
     tokens,
 )
 from asgard_pipelines.state.access_tokens import Scope as TokenScope
+from asgard_pipelines.state.audit import Act, acts, record_act
 from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
 from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
 from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
@@ -22,19 +24,34 @@ from asgard_pipelines.state.made_declarations import (
     unmake,
 )
 from asgard_pipelines.state.pins import move_pin, pin_once, run_pins
+from asgard_pipelines.state.request_keys import (
+    RequestKey,
+    StoredAnswer,
+    begin_request,
+    drop_request,
+    keep_answer,
+)
 from asgard_pipelines.state.workers import sign_in, worker_is_gone
 
 __all__ = [
+    "ANYBODY",
     "SCOPES",
+    "Act",
     "Decision",
     "Difference",
     "ElectionRecord",
     "Made",
     "MadeKind",
+    "RequestKey",
+    "StoredAnswer",
     "Token",
     "TokenScope",
+    "acts",
+    "begin_request",
     "create_token",
+    "drop_request",
     "find_token",
+    "keep_answer",
     "last_decisions",
     "last_election",
     "made",
@@ -44,6 +61,7 @@ __all__ = [
     "move_pin",
     "pin_once",
     "recall_difference",
+    "record_act",
     "record_decision",
     "record_election",
     "remember_difference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,16 +11,28 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import JSON, Column, DateTime, Integer, Row, String, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from asgard_pipelines.errors import DeclarationNotFound, Invalid, did_you_mean
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state.database import database, metadata
 
 Scope = Literal[
-    "features:read", "features:write", "models:train", "predict", "scripts:run", "metrics", "page", "admin"
+    "features:read",
+    "features:write",
+    "models:train",
+    "predict",
+    "scripts:run",
+    "metrics",
+    "docs",
+    "page",
+    "admin",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """`admin` holds all others."""
+ANYBODY = "loopback"
+"""The principal where no token is asked for."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
 _PREFIX = "asgard_"
 _RANDOM_BYTES = 32
 
@@ -59,8 +72,14 @@ def create_token(settings: Settings, name: str, scopes: Sequence[str], lasts: ti
     """A new token, told this once.
 
     Raises:
-        Invalid: a scope that is none, none at all, or a name that is taken.
+        Invalid: a scope that is none, none at all, or a name that is none or taken.
     """
+    if not _NAME.fullmatch(name) or name == ANYBODY:
+        raise Invalid(
+            f"'{name}' cannot be a token's name: letters, digits and . _ @ - can, up to 128, and not "
+            f"'{ANYBODY}'.",
+            name=name,
+        )
     for scope in scopes:
         if scope not in SCOPES:
             raise Invalid(
@@ -69,20 +88,22 @@ def create_token(settings: Settings, name: str, scopes: Sequence[str], lasts: ti
             )
     if not scopes:
         raise Invalid(f"A token needs a scope: {', '.join(SCOPES)}.", scopes=list(SCOPES))
-    if any(one.name == name for one in tokens(settings)):
-        raise Invalid(f"A token called '{name}' was made before: give this one another name.", name=name)
     secret = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     now = datetime.now(UTC)
-    with database(settings).begin() as connection:
-        connection.execute(
-            insert(_tokens).values(
-                name=name,
-                digest=_digest(secret),
-                scopes=list(scopes),
-                created_at=now.replace(tzinfo=None),
-                expires_at=(now + lasts).replace(tzinfo=None),
-            )
-        )
+    values = {
+        "name": name,
+        "digest": _digest(secret),
+        "scopes": list(dict.fromkeys(scopes)),
+        "created_at": now.replace(tzinfo=None),
+        "expires_at": (now + lasts).replace(tzinfo=None),
+    }
+    try:
+        with database(settings).begin() as connection:
+            connection.execute(insert(_tokens).values(**values))
+    except IntegrityError:
+        raise Invalid(
+            f"A token called '{name}' was made before: give this one another name.", name=name
+        ) from None
     return secret
 
 

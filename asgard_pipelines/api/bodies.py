@@ -1,0 +1,86 @@
+"""What a request may carry: JSON, strictly, and not too much of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from pydantic_core import from_json
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asgard_pipelines.errors import Invalid, PayloadTooLarge
+
+_MAYBE_ENDLESS = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
+"""Only such a number can be larger than a float can be."""
+
+
+class JsonBodies:
+    """A body is JSON whatever its header says (`curl -d` says it is a form), and no longer than the limit.
+
+    It is looked through before any route sees it: no NaN, nothing endless, nothing nested without end, no
+    half characters. Who reads it again finds the bytes in `scope["body"]`.
+
+    Raises:
+        PayloadTooLarge: it is longer; no more than the limit was read.
+        Invalid: it is no JSON.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self._app, self._limit = app, limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        MutableHeaders(scope=scope)["content-type"] = "application/json"
+        body = scope["body"] = await self._read(scope, receive)
+        if body:
+            _require_json(body)
+        sent = False
+
+        async def again() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        declared = Headers(scope=scope).get("content-length", "")
+        if re.fullmatch(r"[0-9]{1,18}", declared) and int(declared) > self._limit:
+            raise self._too_large()
+        chunks, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":  # half a body is none
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._limit:
+                raise self._too_large()
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body is longer than {self._limit} bytes.", limit_bytes=self._limit)
+
+
+def _require_json(body: bytes) -> None:
+    try:
+        from_json(body, allow_inf_nan=False)
+        if _MAYBE_ENDLESS.search(body):
+            json.loads(body, parse_float=_finite)
+    except ValueError as error:
+        problem = f"the body is no JSON: {error}"
+        raise Invalid(f"{problem}.", problems=[{"field": "", "message": problem}]) from None
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError("number out of range")

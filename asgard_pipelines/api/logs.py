@@ -1,0 +1,58 @@
+"""The server's log: one JSON document a line, and in none of them what a caller sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+from asgard_pipelines.api.context import request_id
+
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+
+
+class JsonLines(logging.Formatter):
+    """`time`, `level`, `logger`, `message`, `request_id`, what `extra={"fields": …}` adds, and `error`.
+
+    An error is told by its type and the lines it came through. Its words are left out: a library's words
+    may hold what a caller sent, or an address with its password.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if number := request_id():
+            line["request_id"] = number
+        line |= record.__dict__.get("fields", {})
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = _told(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+
+def install() -> None:
+    """Every logger of this process writes such lines to stderr. Uvicorn lists no requests: ours does."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for name in _UVICORN:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)
+    told: dict[str, Any] = {
+        "type": f"{type(error).__module__}.{type(error).__qualname__}",
+        "lines": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+    if cause := error.__cause__ or error.__context__:
+        told["cause"] = _told(cause)
+    return told

@@ -1,0 +1,76 @@
+"""What every request passes first: an id, one line in the log, and an answer whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asgard_pipelines.api.context import set_request_id
+from asgard_pipelines.api.envelope import answer_to
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GONE = 499
+"""In the log only: the caller hung up before all was said."""
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_log = logging.getLogger("asgard.requests")
+OnAnswer = Callable[[str, str, int, float], None]
+"""Method, route (its template), status, seconds."""
+
+
+class RequestLog:
+    """Gives each request an id (the client's `X-Request-Id`, where it is a plain one) and a line.
+
+    Neither query nor headers nor body are logged: they may hold what nobody should read.
+    """
+
+    def __init__(self, app: ASGIApp, on_answer: OnAnswer) -> None:
+        self._app, self._on_answer = app, on_answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        number = given if _ID.fullmatch(given) else uuid4().hex
+        set_request_id(number)
+        began, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = number
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            status = _GONE
+        except Exception as error:
+            refusal = answer_to(error)
+            if status:  # too late to say so: the connection breaks off
+                raise
+            await refusal(scope, receive, answer)
+        finally:
+            self._tell(scope, status or 500, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        # No caller can make new series of figures: not by a path, and not by a method.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._on_answer(method, route, status, seconds)
+        line = {
+            "method": method,
+            "route": route,
+            "status": status,
+            "milliseconds": round(seconds * 1000, 2),
+            "principal": scope.get("principal"),
+        }
+        _log.info("answered", extra={"fields": line})
