@@ -31,7 +31,7 @@ from asgard_pipelines.lakehouse.catalog import Catalog, snapshot_of, summary_of
 from asgard_pipelines.lakehouse.data_files import DataFiles, Rows
 from asgard_pipelines.lakehouse.filters import expression
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
-from asgard_pipelines.lakehouse.row_types import stored_schema
+from asgard_pipelines.lakehouse.row_types import shed, stored_schema
 
 KEY = "asgard.key"
 """The property of a snapshot's summary that holds its idempotency key."""
@@ -89,12 +89,15 @@ class Writer:
         table_properties: TableProperties,
         partition_by: str | None,
         base: Pin | None,
+        other_columns: bool,
     ) -> Commit:
         name = self._catalog.qualified(table)
         data = DataFiles(name, rows)
 
         def stage(transaction: Transaction, summary: dict[str, str], table: Table | None) -> None:
             _need_base(name, table, base)
+            if other_columns:
+                shed(transaction, data.schema)
             files = data.files(transaction)
             condition = expression(where, transaction.table_metadata.schema(), name)
             summary = dict(properties) | summary

@@ -167,14 +167,25 @@ class Lakehouse:
         table_properties: TableProperties | None = None,
         partition_by: str | None = None,
         base: Pin | None = None,
+        other_columns: bool = False,
     ) -> Commit:
         """Replace the rows that meet `where` (none given: all) by `rows`, in one atomic commit.
 
         `table_properties` are set in the same commit; a callable makes them from those that stand.
-        With `base`, only while the table stands at that pin, else BaseMoved. Otherwise as `append`.
+        With `base`, only while the table stands at that pin, else BaseMoved. With `other_columns`, when
+        all rows are replaced, the table has the rows' columns from then on: others end, and one of another
+        kind is made anew. Otherwise as `append`.
         """
         return self._writer.overwrite(
-            table, rows, where, key, properties or {}, table_properties or {}, partition_by, base
+            table,
+            rows,
+            where,
+            key,
+            properties or {},
+            table_properties or {},
+            partition_by,
+            base,
+            other_columns,
         )
 
     def set_properties(self, table: str, properties: TableProperties, *, base: Pin | None = None) -> None:

@@ -60,12 +60,11 @@ def fit(table: str, held: Schema, rows: pa.Schema) -> Fit:
         if pa.types.is_null(field.type):
             continue
         given = stored(field.name, field.type)
-        if given == kept or _fits(given, kept):
+        if _holds(kept, given):
             continue
-        if (kept, given) in _TABLE_WIDENS or _wider_decimal(kept, given):
-            widen[field.name] = given
-            continue
-        raise _mismatch(table, field.name, kept, given)
+        if not _can_hold(kept, given):
+            raise _mismatch(table, field.name, kept, given)
+        widen[field.name] = given
     missing = required - set(rows.names)
     if missing:
         raise TypeMismatch(
@@ -74,6 +73,27 @@ def fit(table: str, held: Schema, rows: pa.Schema) -> Fit:
             column=min(missing),
         )
     return Fit(add, widen)
+
+
+def _holds(kept: pa.DataType, given: pa.DataType) -> bool:
+    return bool(given == kept or _fits(given, kept))
+
+
+def _can_hold(kept: pa.DataType, given: pa.DataType) -> bool:
+    """Whether a table's column does once it is widened."""
+    return _holds(kept, given) or (kept, given) in _TABLE_WIDENS or _wider_decimal(kept, given)
+
+
+def shed(transaction: Transaction, rows: pa.Schema) -> None:
+    """Stage the end of the table's columns that such rows lack, or have in another kind. Older snapshots
+    keep them, and one that comes back under its name is another column."""
+    columns = arrow_schema(transaction.table_metadata.schema())
+    kinds = {field.name: stored(field.name, field.type) for field in rows}
+    others = [field.name for field in columns if not _can_hold(field.type, kinds.get(field.name, pa.null()))]
+    if others:
+        with transaction.update_schema() as update:
+            for name in others:
+                update.delete_column(name)
 
 
 def evolve(transaction: Transaction, fitted: Fit) -> None:

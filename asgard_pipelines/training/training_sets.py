@@ -58,7 +58,9 @@ def build_training_set(
     with closing(assemble(settings, lakehouse, declarations, resolved, pins)) as assembled:
         training_set = _manifest(resolved, assembled, table, roots, declared)
         manifest = training_set.model_dump_json(exclude={"snapshot_id"})
-        commit = lakehouse.overwrite(table, assembled.reader, key=key, properties={MANIFEST: manifest})
+        commit = lakehouse.overwrite(
+            table, assembled.reader, key=key, properties={MANIFEST: manifest}, other_columns=True
+        )
     training_set = training_set.model_copy(update={"snapshot_id": commit.pin.snapshot_id})
     _protect(lakehouse, training_set, key)
     return training_set

@@ -116,3 +116,33 @@ def test_a_classification_and_a_regression_have_no_label_to_compare(world: World
     assert found.label is None
     assert (found.columns.added, found.columns.removed) == (["value"], ["churned"])
     assert found.metrics["test_rmse"][0] is None
+
+
+def test_a_feature_that_became_another_is_trained_on_and_told(world: World) -> None:
+    """A whole number under a name that is a string's from now on."""
+    a = world.train(declared("churned"))
+    resolved, view = declared("churned"), WORLD.views[0]
+    features = [
+        one.model_copy(update={"column": "city", "dtype": "string"}) if one.name == "orders" else one
+        for one in view.features
+    ]
+    later = WORLD.model_copy(
+        update={"views": [view.model_copy(update={"features": features}), WORLD.views[1]]}
+    )
+    refs = [
+        one.model_copy(update={"dtype": "string"}) if one.feature == "orders" else one
+        for one in resolved.features
+    ]
+    b = world.train(resolved.model_copy(update={"features": refs[:-1]}), declarations=later)
+
+    found = world.compare(a, b)
+    assert found.columns.retyped == {"orders": ("int64", "string")}
+    assert found.columns.removed == ["visits"]
+    assert "orders" not in {one.column for one in found.features}
+    assert ("views.account_features.features.orders.dtype", "int64", "string") in [
+        (change.field, change.a, change.b) for change in found.declared
+    ]
+    names = [field.name for field in world.table("training_sets.model_churned").schema().fields]
+    assert "visits" not in names
+    assert world.reproduce(a).reproduced
+    assert world.reproduce(b).reproduced
