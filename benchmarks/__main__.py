@@ -7,13 +7,13 @@ import sys
 import tempfile
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import pit, pit_goals, pit_report
 from benchmarks.goals import Row
+from benchmarks.measure import Measured
 from benchmarks.report import Section, write
 
 PROJECT = Path(__file__).parent.parent
@@ -40,21 +40,35 @@ def main() -> int:
 
 
 def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Section:
+    from benchmarks import pit, pit_goals, pit_report
+
     found = []
     for one in pit.measure(asked.data, asked.scale, told):
         console.print(f"[bold]{one.experiment.shape.name}, {one.asked:,} asked rows[/]")
-        for name, measured in one.measured.items():
-            said = measured.failure or f"{measured.cpu:.2f} CPU s, {measured.peak / 1e6:,.0f} MB"
-            console.print(
-                f"  {name}: {said}" + (f", {measured.wrong:,} wrong cells" if measured.wrong else "")
-            )
+        _say(console, one.measured)
         found.append(one)
     rows = pit_goals.rows(found)
     pit_report.plot(found, asked.page.parent / "images" / "performance_pit.png")
     return Section("pit", pit_report.section(found, rows, asked.scale), rows)
 
 
-PARTS = {"pit": _pit}
+def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) -> Section:
+    from benchmarks import scoring, scoring_report
+
+    scored = scoring.measure(asked.data, asked.scale, told)
+    console.print(f"[bold]scoring, {scored.rows:,} rows[/]")
+    _say(console, scored.measured)
+    rows = scoring_report.rows(scored)
+    return Section("scoring", scoring_report.section(scored, rows, asked.scale), rows)
+
+
+def _say(console: Console, measured: Mapping[str, Measured]) -> None:
+    for name, one in measured.items():
+        said = one.failure or f"{one.cpu:.2f} CPU s, {one.wall:.2f} s, {one.peak / 1e6:,.0f} MB"
+        console.print(f"  {name}: {said}" + (f", {one.wrong:,} wrong" if one.wrong else ""))
+
+
+PARTS = {"pit": _pit, "scoring": _scoring}
 
 
 def _arguments() -> Namespace:

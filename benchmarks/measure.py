@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerContext, SpawnContext
 from statistics import median
+from typing import Literal
 
 from benchmarks.child import Failure, Outcome, Work, measured
 
@@ -48,7 +50,13 @@ class Contender:
     runs: int = 5
 
 
-def in_turns(contenders: Mapping[str, Contender], told: Callable[[str], None]) -> dict[str, Measured]:
+Method = Literal["forkserver", "spawn"]
+"""From a process that has imported everything, or each as an interpreter of its own."""
+
+
+def in_turns(
+    contenders: Mapping[str, Contender], told: Callable[[str], None], method: Method = "forkserver"
+) -> dict[str, Measured]:
     """A run of each, then the next of each, so that a disturbance hits all alike."""
     results = {name: Measured() for name in contenders}
     for turn in range(max(contender.runs for contender in contenders.values())):
@@ -56,7 +64,7 @@ def in_turns(contenders: Mapping[str, Contender], told: Callable[[str], None]) -
             if turn >= contender.runs or results[name].failure:
                 continue
             told(f"{name}, run {turn + 1} of {contender.runs}")
-            found = once(contender.prepare)
+            found = once(contender.prepare, method)
             if isinstance(found, Failure):
                 results[name] = Measured(failure=found.reason)
             else:
@@ -64,9 +72,11 @@ def in_turns(contenders: Mapping[str, Contender], told: Callable[[str], None]) -
     return results
 
 
-def once(prepare: Callable[[], Work]) -> Outcome | Failure:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LOADED)
+def once(prepare: Callable[[], Work], method: Method) -> Outcome | Failure:
+    context: ForkServerContext | SpawnContext = multiprocessing.get_context("spawn")
+    if method == "forkserver":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(_LOADED)
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=measured, args=(prepare, there), daemon=True)
     process.start()
