@@ -381,18 +381,18 @@ def test_the_newest_row_of_each_key_and_all_rows_of_a_range(store: FeatureStore)
         driver_id=[1, 1, 1, 2, None],
         at=[NOON, NOON + HOUR, NOON + HOUR, NOON - timedelta(microseconds=1), NOON],
         made=[NOON, NOON, None, NOON, NOON],
-        trips=[1, 2, 3, 4, 5],
+        count=[1, 2, 3, 4, 5],
     ))  # fmt: skip
     source = gold("stats", timestamp_field="at", created_timestamp_column="made")
 
     def pulled(pull: Any, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
         job: StreamedRetrieval = pull(
-            store.config, source, ["driver_id"], ["trips"], "at", "made", start, end
+            store.config, source, ["driver_id"], ["count"], "at", "made", start, end
         )
         got = job.to_arrow()
-        assert got.column_names == ["driver_id", "trips", "at", "made"]
+        assert got.column_names == ["driver_id", "count", "at", "made"]
         assert got.schema.field("at").type == pa.timestamp("us", "UTC")
-        return [(row["driver_id"], row["trips"]) for row in got.to_pylist()]
+        return [(row["driver_id"], row["count"]) for row in got.to_pylist()]
 
     latest, every = (
         IcebergOfflineStore.pull_latest_from_table_or_query,
