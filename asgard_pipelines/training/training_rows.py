@@ -18,12 +18,14 @@ def source_rows(lakehouse: Lakehouse, resolved: ResolvedModel, pin: Pin) -> pa.T
     """Time, entity and label of the rows that have a label and lie in the window, sorted by them.
 
     Raises:
-        ColumnNotFound, TypeMismatch: the source lacks a column, or has it in another kind.
+        ColumnNotFound, TypeMismatch: the source lacks a column, or has it in another kind; a feature is
+            of a kind that cannot be learnt from.
         Invalid: a feature has the name of one of those columns.
     """
     data = resolved.model.training_data
     columns = list(dict.fromkeys([*identity_columns(resolved), data.label_column]))
     _check_names(resolved, columns)
+    _check_kinds(resolved)
     schema = lakehouse.schema(pin)
     for column in columns:
         if column not in schema.names:
@@ -53,6 +55,17 @@ def _check_names(resolved: ResolvedModel, columns: list[str]) -> None:
             f"a feature's name must differ from the source's columns and from '{SPLIT}'.",
             columns=sorted(clash),
         )
+
+
+def _check_kinds(resolved: ResolvedModel) -> None:
+    for ref in resolved.features:
+        if ref.dtype.startswith("array<"):
+            raise TypeMismatch(
+                f"Feature '{ref.feature}' of '{ref.view}' is {ref.dtype}, and no estimator takes arrays: "
+                f"name a `feature_service` for '{resolved.model.name}' that leaves it out.",
+                column=ref.feature,
+                declared=ref.dtype,
+            )
 
 
 def training_rows(

@@ -156,6 +156,8 @@ def test_bytes_that_are_not_those_registered_are_untrusted(
         stored.unlink()
     with pytest.raises(Untrusted, match=r"model\.skops"):
         registry.artefact(version)
+    others = {name: data for name, data in REGISTRATION.files.items() if name != "model.skops"}
+    assert registry.artefact(version, [*others, "never registered"]) == others
 
 
 def test_versions_registered_by_hand_are_left_alone(registry: ModelRegistry) -> None:

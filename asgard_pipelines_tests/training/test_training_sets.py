@@ -218,6 +218,15 @@ def test_a_feature_called_as_the_label_is_refused(build: Build) -> None:
         build(resolved_model("orders"))
 
 
+def test_an_array_is_no_feature_to_learn_from(build: Build) -> None:
+    resolved = resolved_model()
+    array = resolved.features[0].model_copy(update={"dtype": "array<float64>"})
+    with pytest.raises(
+        TypeMismatch, match=r"'orders' of 'account_features' is array<float64>.*feature_service"
+    ):
+        build(resolved.model_copy(update={"features": [array]}))
+
+
 @pytest.mark.parametrize(
     ("declared", "counts"),
     [
