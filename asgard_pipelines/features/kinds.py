@@ -89,9 +89,13 @@ def instants(column: pa.ChunkedArray) -> tuple[Ints, Bools]:
         column = column.cast(pa.timestamp("us"))
     if not pa.types.is_timestamp(column.type):
         raise TypeMismatch(f"A time is needed, and the column holds {column.type}.", found=str(column.type))
-    raw = numbers(column.cast(pa.int64()).fill_null(0))
+    stored = column.cast(pa.int64())
+    raw = numbers(stored.fill_null(0) if stored.null_count else stored)
+    present = numbers(column.is_valid()).astype(bool) if stored.null_count else np.ones(len(raw), dtype=bool)
     unit = column.type.unit
-    return (raw // 1_000 if unit == "ns" else raw * _UNITS[unit]), numbers(column.is_valid()).astype(bool)
+    if unit == "us":
+        return raw, present
+    return (raw // 1_000 if unit == "ns" else raw * _UNITS[unit]), present
 
 
 def check_kind(kind: pa.DataType, feature: Feature) -> None:

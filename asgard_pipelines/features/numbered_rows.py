@@ -42,20 +42,38 @@ class NumberedRows:
 
     def take(self, columns: Sequence[str], numbers: Ints) -> Iterator[pa.RecordBatch]:
         """The rows with these ascending numbers, in their order; other parts are not read."""
-        edges = np.searchsorted(numbers, [*self._begins, np.iinfo(np.int64).max])
-        wanted = [
-            partial(_fetch, file, columns, numbers[low:high] - begin + sum(file.part_rows[:part]))
-            for (file, part), begin, low, high in zip(
-                self._parts, self._begins, edges[:-1], edges[1:], strict=True
-            )
-            if high > low
-        ]
-        for batches in in_order(wanted, self._threads):
+
+        def fetch(file: DataFile, positions: Ints) -> list[pa.RecordBatch]:
+            return [rows.take(pa.array(wanted)) for rows, wanted in file.at(columns, positions)]
+
+        calls = [partial(fetch, file, positions) for file, positions, _ in self._placed(numbers)]
+        for batches in in_order(calls, self._threads):
             yield from batches
+
+    def visit(
+        self, columns: Sequence[str], numbers: Ints, use: Callable[[int, pa.RecordBatch, Ints], None]
+    ) -> None:
+        """Gives `use` the same rows where they are read: from several threads, in no order.
+
+        It gets how many of `numbers` come before, a batch, and which of its rows are wanted.
+        """
+
+        def fetch(file: DataFile, positions: Ints, done: int) -> None:
+            for rows, wanted in file.at(columns, positions):
+                use(done, rows, wanted)
+                done += len(wanted)
+
+        for _ in in_order([partial(fetch, *placed) for placed in self._placed(numbers)], self._threads):
+            pass
+
+    def _placed(self, numbers: Ints) -> Iterator[tuple[DataFile, Ints, int]]:
+        """For each part that holds some of them: the file, their positions in it, how many come before."""
+        edges = np.searchsorted(numbers, [*self._begins, np.iinfo(np.int64).max])
+        for (file, part), begin, low, high in zip(
+            self._parts, self._begins, edges[:-1], edges[1:], strict=True
+        ):
+            if high > low:
+                yield file, numbers[low:high] - begin + sum(file.part_rows[:part]), int(low)
 
     def _parts_by_name(self) -> list[tuple[str, int]]:
         return [(file.path, part) for file, part in self._parts]
-
-
-def _fetch(file: DataFile, columns: Sequence[str], positions: Ints) -> list[pa.RecordBatch]:
-    return list(file.take(columns, positions))

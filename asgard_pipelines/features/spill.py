@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.arrangement import Arrangement
+from asgard_pipelines.features.key_index import Codes
 
 
 class Spill:
@@ -32,7 +33,7 @@ class Spill:
         self._open.close()
         self._folder.cleanup()
 
-    def write(self, search: int, values: pa.RecordBatch, places: Ints, asked: Ints) -> None:
+    def write(self, search: int, values: pa.RecordBatch, places: Codes, asked: Codes) -> None:
         """The row of `values` at `places[i]` belongs to the asked row `asked[i]`."""
         part = asked // self._rows
         order = np.argsort(part, kind="stable")
@@ -45,19 +46,26 @@ class Spill:
                 pa.RecordBatch.from_arrays([*some.columns, rows], schema=_with_row(values.schema))
             )
 
-    def read(self, search: int, part: int, schema: pa.Schema, rows: int) -> tuple[pa.Table, Ints]:
-        """What was written for a part of `rows` rows, and for each of them where it stands; -1: nowhere."""
-        places = np.full(rows, -1, np.int64)
+    def read(self, search: int, part: int, schema: pa.Schema, rows: int) -> pa.Table:
+        """The values of a part of `rows` rows, in their order; nulls where nothing was written."""
         writer = self._writers.pop((search, part), None)
         if writer is None:
-            return schema.empty_table(), places
+            return pa.table([pa.nulls(rows, field.type) for field in schema], schema=schema)
         writer.close()
         path = self._path(search, part)
         with pa.OSFile(str(path)) as file:
-            table = pa.ipc.open_stream(file).read_all()
+            batches = pa.ipc.open_stream(file).read_all().to_batches()
         path.unlink()
-        places[table.column(len(schema)).to_numpy()] = np.arange(len(table))
-        return table.remove_column(len(schema)), places
+        places = np.full(rows, -1, np.int32)
+        asked = np.concatenate([batch.column(len(schema)).to_numpy() for batch in batches])
+        places[asked] = np.arange(len(asked), dtype=np.int32)
+        arrangement = Arrangement(schema, places, len(asked))
+        done = 0
+        for batch in batches:
+            values = batch.select(range(len(schema)))
+            arrangement.put(done, values, np.arange(batch.num_rows))
+            done += batch.num_rows
+        return arrangement.table()
 
     def _writer(self, search: int, part: int, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
         if (search, part) not in self._writers:
@@ -72,4 +80,4 @@ class Spill:
 
 def _with_row(schema: pa.Schema) -> pa.Schema:
     """The values' columns, then the number of the asked row within its part."""
-    return schema.append(pa.field("", pa.int64()))
+    return schema.append(pa.field("", pa.int32()))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from asgard_pipelines.features.arrangement import Arrangement
 from asgard_pipelines.features.engine import Found, Lookup
-from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.numbered_rows import NumberedRows
 from asgard_pipelines.features.spill import Spill
 from asgard_pipelines.features.winners import Won
@@ -81,7 +81,7 @@ class StreamedRows:
             for part, first in enumerate(range(0, self.num_rows, rows)):
                 asked = self._asked.slice(first, rows)
                 values = [
-                    _arranged(*spill.read(number, part, search.schema, len(asked)))
+                    spill.read(number, part, search.schema, len(asked))
                     for number, search in enumerate(self._searches)
                 ]
                 yield from self._named(asked, values).to_batches(max_chunksize=_BATCH_ROWS)
@@ -89,7 +89,7 @@ class StreamedRows:
     def close(self) -> None:
         """Nothing is held between reads."""
 
-    def _named(self, asked: pa.Table, values: Sequence[Mapping[str, pa.ChunkedArray]]) -> pa.Table:
+    def _named(self, asked: pa.Table, values: Sequence[pa.Table]) -> pa.Table:
         by_lookup = {
             lookup.name: columns
             for search, columns in zip(self._searches, values, strict=True)
@@ -101,30 +101,23 @@ class StreamedRows:
         return pa.table([*asked.columns, *columns], schema=self.schema)
 
 
-def _found_values(search: Search) -> dict[str, pa.ChunkedArray]:
-    values = pa.Table.from_batches(search.rows.take(search.columns, search.won.positions), search.schema)
-    return _arranged(values, search.won.places)
+def _found_values(search: Search) -> pa.Table:
+    won = search.won
+    arrangement = Arrangement(search.schema, won.places, len(won.positions))
+    search.rows.visit(search.columns, won.positions, arrangement.put)
+    return arrangement.table()
 
 
 def _scatter(search: Search, number: int, spill: Spill) -> None:
     """Writes every asked row's values to the part in which the row comes."""
-    order = np.argsort(search.won.places, kind="stable")
+    order = np.argsort(search.won.places, kind="stable").astype(np.int32)
+    order = order[np.count_nonzero(search.won.places < 0) :]  # those without a row come first
     wanted = search.won.places[order]
-    order, wanted = order[wanted >= 0], wanted[wanted >= 0]
     done = 0
     for batch in search.rows.take(search.columns, search.won.positions):
         low, high = np.searchsorted(wanted, (done, done + batch.num_rows))
         spill.write(number, batch, wanted[low:high] - done, order[low:high])
         done += batch.num_rows
-
-
-def _arranged(values: pa.Table, places: Ints) -> dict[str, pa.ChunkedArray]:
-    """The columns' values at `places`; null where that is -1."""
-    take = pa.array(places, mask=places < 0)
-    columns = dict(zip(values.column_names, values.columns, strict=True))
-    del values
-    # One column after the other, so that the whole never stands there twice.
-    return {name: columns.pop(name).combine_chunks().take(take) for name in list(columns)}
 
 
 def _width(kind: pa.DataType) -> int:

@@ -76,13 +76,13 @@ class ParquetParts:
             elif len(kept):
                 yield Piece(first + kept, rows.take(pa.array(kept)))
 
-    def take(self, columns: Sequence[str], positions: Positions) -> Iterator[pa.RecordBatch]:
+    def at(self, columns: Sequence[str], positions: Positions) -> Iterator[tuple[pa.RecordBatch, Positions]]:
         ends = np.cumsum(self.part_rows)
         for part in np.unique(np.searchsorted(ends, positions, side="right")):
             for first, rows in self._read(columns, int(part)):
                 low, high = np.searchsorted(positions, (first, first + rows.num_rows))
                 if high > low:
-                    yield rows.take(pa.array(positions[low:high] - first))
+                    yield rows, positions[low:high] - first
 
     def _read(self, columns: Sequence[str], part: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of a part, each with the position of its first row."""

@@ -41,8 +41,9 @@ class DataFile(Protocol):
     def pieces(self, columns: Sequence[str], part: int) -> Iterator[Piece]:
         """All rows of a part, a bounded number at a time, in plain types and in the order of `columns`."""
 
-    def take(self, columns: Sequence[str], positions: Positions) -> Iterator[pa.RecordBatch]:
-        """The rows at `positions`, in their order; parts that hold none of them are not read."""
+    def at(self, columns: Sequence[str], positions: Positions) -> Iterator[tuple[pa.RecordBatch, Positions]]:
+        """Batches, each with those of its rows that stand at `positions`, in their order; parts that hold
+        none of them are not read."""
 
 
 class Source(Protocol):
