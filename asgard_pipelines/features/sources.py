@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -54,18 +55,18 @@ class GoldSource(IcebergSource):
 
     def _pinned(self, moment: Moment) -> GoldSource:
         tag = tags_of(moment)
-        tags = {key: value for key, value in self.tags.items() if key not in (SNAPSHOT_TAG, AS_OF_TAG)}
-        return GoldSource(
-            namespace=self.namespace,
-            table=self.iceberg_table,
-            name=f"{self.qualified}@{next(iter(tag.values()))}",  # Feast takes each name once
-            timestamp_field=self.timestamp_field,
-            created_timestamp_column=self.created_timestamp_column,
-            field_mapping=dict(self.field_mapping),
-            description=self.description,
-            tags=tags | tag,
-            owner=self.owner,
-        )
+        copy = _gold_source(self.namespace, self.iceberg_table, self)
+        copy.name = f"{self.qualified}@{next(iter(tag.values()))}"  # Feast takes each name once
+        for other in (SNAPSHOT_TAG, AS_OF_TAG):
+            copy.tags.pop(other, None)
+        copy.tags.update(tag)
+        return copy
+
+    @staticmethod
+    def from_proto(data_source: Any) -> GoldSource:
+        """From a registry of the time when gold sources had a type of their own there."""
+        named = json.loads(data_source.custom_options.configuration)
+        return _gold_source(named["namespace"], named["table"], data_source)
 
     def get_catalog_client(self) -> Any:
         """The house's catalog, as the settings say where it is."""
@@ -95,16 +96,21 @@ def house_source(source: Any) -> GoldSource | None:
         return None
     if source.endpoint or source.warehouse or source.catalog_properties:
         return None
+    return _gold_source(source.namespace, source.iceberg_table, source)
+
+
+def _gold_source(namespace: str, table: str, described: Any) -> GoldSource:
+    """With everything else as `described` says it: a source, or the registry's message of one."""
     return GoldSource(
-        namespace=source.namespace,
-        table=source.iceberg_table,
-        name=source.name,
-        timestamp_field=source.timestamp_field,
-        created_timestamp_column=source.created_timestamp_column,
-        field_mapping=dict(source.field_mapping),
-        description=source.description,
-        tags=dict(source.tags),
-        owner=source.owner,
+        namespace=namespace,
+        table=table,
+        name=described.name,
+        timestamp_field=described.timestamp_field,
+        created_timestamp_column=described.created_timestamp_column,
+        field_mapping=dict(described.field_mapping),
+        description=described.description,
+        tags=dict(described.tags),
+        owner=described.owner,
     )
 
 

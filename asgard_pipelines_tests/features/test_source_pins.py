@@ -11,6 +11,7 @@ import pytest
 from feast import FeatureStore
 from feast.data_source import DataSource
 from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
+from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from pyiceberg.catalog import load_catalog
 from pyiceberg.utils.config import Config
 
@@ -135,6 +136,14 @@ def test_the_registry_holds_upstream_s_own_source_without_an_address(store: Feat
     )
     assert read == source
     assert read.to_proto() == source.to_proto()
+
+
+def test_a_registry_that_holds_gold_sources_as_a_type_of_their_own_is_still_read() -> None:
+    now = gold("stats", timestamp_field="at", tags={"t": "x"}).to_proto()
+    now.type = DataSourceProto.CUSTOM_SOURCE
+    now.data_source_class_type = "asgard_pipelines.features.sources.GoldSource"
+    now.custom_options.configuration = b'{"namespace": "gold", "table": "stats"}'
+    assert DataSource.from_proto(now) == gold("stats", timestamp_field="at", tags={"t": "x"})
 
 
 def test_an_installation_without_asgard_reads_it_by_pyiceberg_s_configuration(
