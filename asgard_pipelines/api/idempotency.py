@@ -54,7 +54,7 @@ class Idempotency:
 
 
 class _Kept:
-    """An answer on its way: the caller gets its last part when all of it is kept."""
+    """An answer on its way: one that is to be kept is heard by nobody before it is."""
 
     def __init__(self, settings: Settings, key: RequestKey, scope: Scope, send: Send) -> None:
         self.kept = False
@@ -65,16 +65,17 @@ class _Kept:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = message
-        if message["type"] == "http.response.body" and self._is_to_be_kept:
+        if not (200 <= self._start["status"] < 300 and self._scope.get("changes")):
+            await self._send(message)
+            return
+        if message["type"] == "http.response.body":
             self._chunks.append(message.get("body", b""))
             if not message.get("more_body"):
-                await run_in_threadpool(keep_answer, self._settings, self._key, self._answer())
+                answer = self._answer()
+                await run_in_threadpool(keep_answer, self._settings, self._key, answer)
                 self.kept = True
-        await self._send(message)
-
-    @property
-    def _is_to_be_kept(self) -> bool:
-        return 200 <= self._start["status"] < 300 and bool(self._scope.get("changes"))
+                await self._send(self._start)
+                await self._send({"type": "http.response.body", "body": answer.body})
 
     def _answer(self) -> StoredAnswer:
         headers = Headers(raw=self._start["headers"])

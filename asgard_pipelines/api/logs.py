@@ -11,6 +11,8 @@ from typing import Any
 from asgard_pipelines.api.context import request_id
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+_OURS = ("asgard", "asgard_pipelines", "uvicorn")
+"""These tell what goes on; libraries only warn: what they chat may hold an address or a query."""
 
 
 class JsonLines(logging.Formatter):
@@ -39,7 +41,9 @@ def install() -> None:
     """Every logger of this process writes such lines to stderr. Uvicorn lists no requests: ours does."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
     for name in _UVICORN:
         logger = logging.getLogger(name)
         logger.handlers.clear()
