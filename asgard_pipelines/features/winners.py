@@ -15,7 +15,8 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.kinds import Ints, instants
+from asgard_pipelines.features.key_index import Codes
+from asgard_pipelines.features.kinds import Bools, Ints, instants
 from asgard_pipelines.features.slots import Slots
 
 _NEVER = np.iinfo(np.int64).min
@@ -23,6 +24,8 @@ _NEVER = np.iinfo(np.int64).min
 _ENDLESS = 2**62
 """No two times lie further apart (microseconds of the years 1 to 9999)."""
 _MANY_TIES = 1_000_000
+_PART = 500_000
+"""Slots or asked rows that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Won:
     """Ascending, each once."""
     events: Ints
     """Their event times."""
-    places: Ints
+    places: Codes
     """For each asked row, which of `positions` it gets; -1 for none."""
 
 
@@ -136,33 +139,43 @@ class Winners:
         self._position[slots] = positions
 
     def result(self) -> Won:
-        best = self._best_until()
-        slots = self._slots.of_row
-        asked = np.flatnonzero(slots >= 0)
-        winner = best[slots[asked]]
-        found = self._position.take(winner) >= 0
-        if self._ttl is not None:
-            found &= self._slots.times.take(slots[asked]) - self._event.take(winner) <= self._ttl
-        winner, asked = winner[found], asked[found]
-        wanted = np.zeros(len(self._slots), dtype=bool)
-        wanted[winner] = True
-        wanted_slots = np.flatnonzero(wanted)
-        wanted_slots = wanted_slots[np.argsort(self._position[wanted_slots])]
-        place = np.empty(len(self._slots), np.int64)
-        place[wanted_slots] = np.arange(len(wanted_slots))
-        places = np.full(len(slots), -1, np.int64)
-        places[asked] = place[winner]
-        return Won(self._position[wanted_slots], self._event[wanted_slots], places)
+        """Part by part, and without what is not needed any more: here the join needs the most memory."""
+        winner, wanted = self._winner(self._best_until())
+        rows = np.flatnonzero(wanted)
+        rows = rows[np.argsort(self._position[rows])]
+        place = np.full(len(self._slots) + 1, -1, np.int32)  # the last one is for asked rows that get none
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        return Won(self._position[rows], self._event[rows], place.take(winner, mode="wrap"))
 
-    def _best_until(self) -> Ints:
+    def _winner(self, best: Codes) -> tuple[Codes, Bools]:
+        """For each asked row, the slot whose row it gets, -1 for none; and which slots those are."""
+        slots = self._slots.of_row
+        winner = np.full(len(slots), -1, np.int32)
+        wanted = np.zeros(len(self._slots), dtype=bool)
+        for low in range(0, len(slots), _PART):
+            asked = np.flatnonzero(slots[low : low + _PART] >= 0) + low
+            held = best[slots[asked]]
+            found = self._position.take(held) >= 0
+            if self._ttl is not None:
+                found &= self._slots.times.take(slots[asked]) - self._event.take(held) <= self._ttl
+            winner[asked[found]] = held[found]
+            wanted[held[found]] = True
+        return winner, wanted
+
+    def _best_until(self) -> Codes:
         """For each slot, the slot of its key up to it whose row is the best. By doubling."""
-        best = np.arange(len(self._slots))
+        best = np.arange(len(self._slots), dtype=np.int32)
         reach = 1
         while reach < self._slots.longest:
-            later = np.flatnonzero(self._slots.keys[reach:] == self._slots.keys[:-reach]) + reach
-            own, earlier = best[later], best[later - reach]
-            event, before = self._event[own], self._event[earlier]
-            better = (before > event) | ((before == event) & (self._created[earlier] > self._created[own]))
-            best[later[better]] = earlier[better]
+            for high in range(len(best), reach, -_PART):  # downwards: what a part reads is of the last round
+                self._reach_back(best, max(high - _PART, reach), high, reach)
             reach *= 2
         return best
+
+    def _reach_back(self, best: Codes, low: int, high: int, reach: int) -> None:
+        same_key = self._slots.keys[low:high] == self._slots.keys[low - reach : high - reach]
+        later = np.flatnonzero(same_key) + low
+        own, earlier = best[later], best[later - reach]
+        event, before = self._event[own], self._event[earlier]
+        better = (before > event) | ((before == event) & (self._created[earlier] > self._created[own]))
+        best[later[better]] = earlier[better]

@@ -21,7 +21,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.typedef import Record
 from pyiceberg.utils.properties import property_as_int
 
-_GATHERED = 64 * 2**20
+_GATHERED = 32 * 2**20
 """Bytes of rows, in memory, that go into the files at a time: a row group where there are no partitions."""
 _MOST_OPEN = 50
 """Files that are open at a time; a partition that comes back after that gets one more file."""
