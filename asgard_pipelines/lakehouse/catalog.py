@@ -52,11 +52,11 @@ class PinnedTable:
     metadata: TableMetadata
     io: FileIO
 
-    @property
+    @cached_property
     def schema(self) -> Schema:
         return self.metadata.schema()
 
-    @property
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         return arrow_schema(self.schema)
 
