@@ -39,6 +39,9 @@ KEY = "asgard.key"
 WRITER = "asgard.writer"
 """The property that tells which call landed a commit, when its answer got lost."""
 
+Properties: TypeAlias = Mapping[str, str] | Callable[[], Mapping[str, str]]
+"""Properties for a snapshot's summary; a callable makes them once the rows are written."""
+
 TableProperties: TypeAlias = Mapping[str, str] | Callable[[Mapping[str, str]], Mapping[str, str]]
 """Properties to set; a callable makes them from those that stand, anew for each try."""
 
@@ -85,7 +88,7 @@ class Writer:
         rows: Rows,
         where: Sequence[Predicate],
         key: str,
-        properties: Mapping[str, str],
+        properties: Properties,
         table_properties: TableProperties,
         partition_by: str | None,
         base: Pin | None,
@@ -100,7 +103,7 @@ class Writer:
                 shed(transaction, data.schema)
             files = data.files(transaction)
             condition = expression(where, transaction.table_metadata.schema(), name)
-            summary = dict(properties) | summary
+            summary = dict(properties() if callable(properties) else properties) | summary
             # PyIceberg warns of a delete that finds nothing to remove
             if table is not None and _any_file(table, transaction, condition):
                 transaction.delete(condition, summary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from asgard_pipelines.errors import TableNotFound
 from asgard_pipelines.lakehouse import reads
 from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of, summary_of
 from asgard_pipelines.lakehouse.changes import Changes, changes
-from asgard_pipelines.lakehouse.commits import Commit, TableProperties, Writer
+from asgard_pipelines.lakehouse.commits import Commit, Properties, TableProperties, Writer
 from asgard_pipelines.lakehouse.data_files import Rows
 from asgard_pipelines.lakehouse.history import as_of
 from asgard_pipelines.lakehouse.other_catalog import OtherCatalog
@@ -163,7 +163,7 @@ class Lakehouse:
         *,
         where: Sequence[Predicate] = (),
         key: str,
-        properties: Mapping[str, str] | None = None,
+        properties: Properties | None = None,
         table_properties: TableProperties | None = None,
         partition_by: str | None = None,
         base: Pin | None = None,
@@ -171,10 +171,10 @@ class Lakehouse:
     ) -> Commit:
         """Replace the rows that meet `where` (none given: all) by `rows`, in one atomic commit.
 
-        `table_properties` are set in the same commit; a callable makes them from those that stand.
-        With `base`, only while the table stands at that pin, else BaseMoved. With `other_columns`, when
-        all rows are replaced, the table has the rows' columns from then on: others end, and one of another
-        kind is made anew. Otherwise as `append`.
+        `properties` may be a callable, asked once the rows are written. `table_properties` are set in the
+        same commit; a callable makes them from those that stand. With `base`, only while the table stands
+        at that pin, else BaseMoved. With `other_columns`, when all rows are replaced, the table has the
+        rows' columns from then on: others end, and one of another kind is made anew. Otherwise as `append`.
         """
         return self._writer.overwrite(
             table,
@@ -201,6 +201,11 @@ class Lakehouse:
         """The snapshot's summary, `operation` among it; empty for a table without a snapshot."""
         snapshot = self.catalog.pinned(pin).snapshot
         return summary_of(snapshot) if snapshot else {}
+
+    def committed_at(self, pin: Pin) -> datetime | None:
+        """When the snapshot was made (UTC); None for a table without one."""
+        snapshot = self.catalog.pinned(pin).snapshot
+        return datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC) if snapshot else None
 
     def find(self, table: str, key: str) -> Pin | None:
         """The snapshot whose commit carries `key`, among the ancestors of the current one."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -24,38 +22,36 @@ from asgard_pipelines.training.training_set import SPLIT
 _MINUTE = "%Y-%m-%d %H:%M"
 
 
-@dataclass(frozen=True)
 class Assembled:
     """A training set's rows. `rows` are the source's (time, entity, label), `parts` says which part each
-    is in, `joined` has their features until it is closed."""
+    is in, `joined` has their features until it is closed, `reads` the snapshot id of each table read."""
 
-    rows: pa.Table
-    parts: Parts
-    joined: Joined
-    reads: dict[str, int]
-    """Table -> the snapshot id that was read."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.joined.schema.append(pa.field(SPLIT, pa.string()))
+    def __init__(self, rows: pa.Table, parts: Parts, joined: Joined, reads: dict[str, int]) -> None:
+        self.rows, self.parts, self.joined, self.reads = rows, parts, joined, reads
+        self.schema: pa.Schema = joined.schema.append(pa.field(SPLIT, pa.string()))
+        self._content_hash: str | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Time, entity, label, features and split, a bounded number of rows at a time; as often as asked."""
-        names, start = np.array(NAMES), 0
-        for batch in self.joined.batches():
-            parts = self.parts[start : start + batch.num_rows]
-            yield batch.append_column(SPLIT, pa.array(names[parts]))
-            start += batch.num_rows
+        """Time, entity, label, features and split, a bounded number of rows at a time, as often as asked;
+        they are hashed as they pass."""
+        names, start, content = np.array(NAMES), 0, ContentHash(self.schema)
+        for joined in self.joined.batches():
+            parts = self.parts[start : start + joined.num_rows]
+            batch = joined.append_column(SPLIT, pa.array(names[parts]))
+            content.update(batch)
+            yield batch
+            start += joined.num_rows
+        self._content_hash = content.hexdigest()
 
     def reader(self) -> pa.RecordBatchReader:
+        """`batches`, from their beginning."""
         return pa.RecordBatchReader.from_batches(self.schema, self.batches())
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
-        result = ContentHash(self.schema)
-        for batch in self.batches():
-            result.update(batch)
-        return result.hexdigest()
+        """Of the batches, which were read to their end before."""
+        assert self._content_hash is not None
+        return self._content_hash
 
     def count(self, part: int) -> int:
         return int(np.sum(self.parts == part))

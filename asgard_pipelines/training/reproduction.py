@@ -99,8 +99,8 @@ def reproduce(
     on_step("Reading the sources")
     then = assemble(settings, lakehouse, origin.declarations, origin.resolved, _pins(origin))
     with closing(then) as assembled:
-        content_hash = assembled.content_hash
         train = _train(origin, assembled)
+        content_hash = assembled.content_hash
         same = content_hash == version.content_hash
         changes = None if same else _row_changes(lakehouse, origin, assembled)
     on_step(f"Fitting {origin.candidate.name} to {train.num_rows:,} rows")

@@ -56,24 +56,27 @@ def build_training_set(
         return training_set
 
     with closing(assemble(settings, lakehouse, declarations, resolved, pins)) as assembled:
-        training_set = _manifest(resolved, assembled, table, roots, declared)
-        manifest = training_set.model_dump_json(exclude={"snapshot_id"})
         commit = lakehouse.overwrite(
-            table, assembled.reader, key=key, properties={MANIFEST: manifest}, other_columns=True
+            table,
+            assembled.reader,
+            key=key,
+            properties=lambda: {MANIFEST: _manifest(resolved, assembled, table, roots, declared)},
+            other_columns=True,
         )
-    training_set = training_set.model_copy(update={"snapshot_id": commit.pin.snapshot_id})
+    training_set = read_manifest(lakehouse, commit.pin).model_copy(update={"roots": dict(roots)})
     _protect(lakehouse, training_set, key)
     return training_set
 
 
 def _manifest(
     resolved: ResolvedModel, assembled: Assembled, table: str, roots: Mapping[str, int], declared: str
-) -> TrainingSet:
+) -> str:
+    """Of rows that were read to their end, as JSON; it leaves the snapshot out, which is still to come."""
     train_end, test_start = boundary(resolved, assembled.rows, assembled.parts)
-    return TrainingSet(
+    training_set = TrainingSet(
         model=resolved.model.name,
         table=table,
-        snapshot_id=0,  # not known before the commit, and no part of the stored manifest
+        snapshot_id=0,
         sources=assembled.reads,
         roots=dict(roots),
         rows=len(assembled.parts),
@@ -87,6 +90,7 @@ def _manifest(
         coverage=assembled.joined.coverage,
         label_counts=_label_counts(resolved, assembled.rows),
     )
+    return training_set.model_dump_json(exclude={"snapshot_id"})
 
 
 def read_manifest(lakehouse: Lakehouse, pin: Pin) -> TrainingSet:
