@@ -71,11 +71,16 @@ def _frame(given: Any) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return given
     if hasattr(given, "__arrow_c_stream__"):
-        frame: pd.DataFrame = pa.table(given).to_pandas(types_mapper=pd.ArrowDtype)
+        frame: pd.DataFrame = pa.table(given).to_pandas(types_mapper=_kept)
         return frame
     raise Unsupported(
         f"entity_df is a {type(given).__name__}: give a pandas frame, a Polars frame or an Arrow table."
     )
+
+
+def _kept(kind: pa.DataType) -> pd.ArrowDtype | None:
+    """Arrow's own types, so that nothing changes on the way; but times as pandas', which are read as such."""
+    return None if pa.types.is_timestamp(kind) else pd.ArrowDtype(kind)
 
 
 def _timestamp(frame: pd.DataFrame, join_keys: Collection[str]) -> str | None:
@@ -96,8 +101,12 @@ def _timestamp(frame: pd.DataFrame, join_keys: Collection[str]) -> str | None:
     return None
 
 
+def _are_times(column: pd.Series[Any]) -> bool:
+    return bool(pd.api.types.is_datetime64_any_dtype(column.dtype))
+
+
 def _holds_times(column: pd.Series[Any]) -> bool:
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+    if _are_times(column):
         return True
     if column.dtype != object:
         return False
@@ -113,7 +122,7 @@ def _utc(column: pd.Series[Any], name: str) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.ArrowDtype):
         column = column.astype(object)
     try:
-        return pd.to_datetime(column, utc=True, format="ISO8601" if column.dtype == object else None)
+        return pd.to_datetime(column, utc=True, format=None if _are_times(column) else "ISO8601")
     except (ValueError, TypeError) as error:
         raise TypeMismatch(
             f"Column '{name}' of entity_df is no column of times: {str(error).split(', at position')[0]}. "

@@ -71,17 +71,21 @@ class StreamedRetrieval(RetrievalJob):
         parts = self._parts()
         if not self._on_demand:
             return parts
-        schema = self._computed(_empty(parts.schema)).schema
+        first = next(iter(parts), None)
+        computed = self._computed(one_batch(parts.schema.empty_table()) if first is None else first)
+        schema = computed.schema
 
         def generate() -> Iterator[pa.RecordBatch]:
+            if first is not None:
+                yield computed
             for batch in parts:
-                computed = self._computed(batch)
-                if computed.schema.names != schema.names:
+                later = self._computed(batch)
+                if later.schema.names != schema.names:
                     raise Invalid(
                         "An on-demand view gives other columns for other rows: "
-                        f"{computed.schema.names}, and {schema.names}."
+                        f"{', '.join(later.schema.names)}; before, {', '.join(schema.names)}."
                     )
-                yield _cast(computed, schema)
+                yield _cast(later, schema)
 
         return pa.RecordBatchReader.from_batches(schema, generate())
 
@@ -164,10 +168,6 @@ def one_batch(rows: pa.Table) -> pa.RecordBatch:
         column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in rows.columns
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=rows.schema)
-
-
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return one_batch(schema.empty_table())
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -69,5 +69,5 @@ def stats_view(source: Any = None, **changes: Any) -> FeatureView:
 
 def asked(*ids: Any, at: Any = NOON + HOUR, **more: Any) -> pd.DataFrame:
     """Rows for these drivers, all as of `at`, or each as of its own."""
-    times = at if isinstance(at, list) else [at] * len(ids)
+    times = [at] * len(ids) if isinstance(at, datetime) else at
     return pd.DataFrame({"driver_id": list(ids), "event_timestamp": times} | more)

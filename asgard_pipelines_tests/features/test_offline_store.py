@@ -101,18 +101,26 @@ def test_the_ttl_s_end_is_included_and_without_one_nothing_expires(store: Featur
         pd.to_datetime(["2026-03-29 01:30", "2026-03-29 03:30"]).tz_localize("Europe/Berlin"),
         ["2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00"],
         ["2026-03-29 00:30", "2026-03-29 01:30"],
+        pd.array(["2026-03-29 00:30", "2026-03-29T01:30:00Z"], "string"),
         pd.Series(
             [pd.Timestamp("2026-03-28 17:30", tz="US/Pacific"), datetime(2026, 3, 29, 1, 30)], dtype=object
         ),
         pd.to_datetime(["2026-03-29 00:30", "2026-03-29 01:30"]).astype("datetime64[s]"),
     ],
-    ids=["over the change to summer time", "offsets", "text", "objects of several zones", "seconds"],
+    ids=[
+        "over the change to summer time",
+        "offsets",
+        "text",
+        "pandas' own text",
+        "objects of several zones",
+        "seconds",
+    ],
 )
 def test_times_of_any_zone_and_shape_mean_their_instant(store: FeatureStore, times: Any) -> None:
     for number in range(1, 5):
         stats(number, key=str(number), at=datetime(2026, 3, 28, 23) + number * HOUR)
     store.apply([driver, stats_view()])
-    job = store.get_historical_features(asked(1, 1, at=list(times)), ["stats:trips"])
+    job = store.get_historical_features(asked(1, 1, at=times), ["stats:trips"])
     assert job.to_arrow()["trips"].to_pylist() == [1, 2]
     shown = job.to_df()["event_timestamp"]
     assert str(shown.dt.tz) == "UTC"
@@ -350,6 +358,7 @@ def test_batches_are_the_table_piece_by_piece_on_demand_features_included(store:
 
     @on_demand_feature_view(sources=[view], schema=[Field(name="twice", dtype=Int64)])
     def doubled(inputs: pd.DataFrame) -> pd.DataFrame:
+        assert len(inputs)
         return pd.DataFrame({"twice": inputs["trips"] * 2})  # with a gap among them, pandas makes them floats
 
     stats(10, 20)
