@@ -35,6 +35,9 @@ class Projection:
 class Layout:
     """What a table makes of a file's own schema."""
 
+    listed_by_bounds = False
+    """A file's bounds were looked at when it was listed: of one part they say nothing new."""
+
     def projection(self, file: pa.Schema, columns: Sequence[str]) -> Projection:
         raise NotImplementedError
 
@@ -60,6 +63,8 @@ class ParquetParts:
         return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
 
     def parts(self, where: Sequence[Predicate]) -> list[int]:
+        if self.layout.listed_by_bounds and len(self.part_rows) == 1:
+            return [0]
         with self._opened() as (file, stream):
             groups = range(file.metadata.num_row_groups)
             condition = self.layout.condition(file.schema_arrow, where)

@@ -79,6 +79,7 @@ def _positions(deletes: Sequence[pa.ChunkedArray]) -> Positions:
 class _PinnedLayout(Layout):
     """Columns are found by field id: a file may have older names, narrower types, or none."""
 
+    listed_by_bounds = True
     table: PinnedTable
     task: FileScanTask
     schemas: dict[bytes, Schema]
