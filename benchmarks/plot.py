@@ -35,7 +35,7 @@ def draw(panels: Sequence[Bars | Lines], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.2), squeeze=False)
     for panel, axis in zip(panels, axes[0], strict=True):
-        axis.set_title(panel.title, loc="left", fontsize=11, fontweight="bold")
+        axis.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", pad=12)
         axis.spines[["top", "right"]].set_visible(False)
         if isinstance(panel, Bars):
             _bars(panel, axis)
@@ -48,7 +48,7 @@ def draw(panels: Sequence[Bars | Lines], path: Path) -> None:
 
 def _bars(panel: Bars, axis: Axes) -> None:
     """Groups from top to bottom; each bar says its name and value."""
-    place, ticks, labels = 0.0, [], []
+    place, ticks, labels = 0.2, [], []
     greatest = max(value for group in panel.groups.values() for value in group.values() if value)
     for title, group in panel.groups.items():
         axis.text(0, place, title, fontsize=9, va="center", color="#374151")
@@ -86,8 +86,15 @@ def _lines(panel: Lines, axis: Axes) -> None:
     axis.set_xticks(every, [f"{times:g}x" for times in every])
     axis.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_a_few))
     axis.grid(color="#e5e7eb", linewidth=0.8)
-    axis.legend(fontsize=8, frameon=False)
+    axis.set_ylim(bottom=axis.get_ylim()[0] / 4)  # room for the legend
+    axis.legend(fontsize=8, frameon=False, loc="lower right")
+
+
+def _a_few(value: float, _: int) -> str:
+    """Between powers of ten, 2 and 5 are named."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def _said(value: float) -> str:
