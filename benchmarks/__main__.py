@@ -7,7 +7,7 @@ import sys
 import tempfile
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -29,8 +29,8 @@ def main() -> int:
     with console.status("") as status:
         for part, measure in PARTS.items():
             if asked.only in (None, part):
-                section = measure(asked, console, status.update)
-                write(section, asked.page, asked.results)
+                for section in measure(asked, console, status.update):
+                    write(section, asked.page, asked.results)
                 rows += section.rows
     missed = [row for row in rows if not row.holds]
     for row in missed:
@@ -39,7 +39,8 @@ def main() -> int:
     return 1 if any("wrong" in row.name for row in missed) else 0
 
 
-def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Section:
+def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+    """After each experiment, so that a run that is cut short has said what it had."""
     from benchmarks import pit, pit_goals, pit_report
 
     found = []
@@ -47,19 +48,19 @@ def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Sec
         console.print(f"[bold]{one.experiment.shape.name}, {one.asked:,} asked rows[/]")
         _say(console, one.measured)
         found.append(one)
-    rows = pit_goals.rows(found)
-    pit_report.plot(found, asked.page.parent / "images" / "performance_pit.png")
-    return Section("pit", pit_report.section(found, rows, asked.scale), rows)
+        rows = pit_goals.rows(found)
+        pit_report.plot(found, asked.page.parent / "images" / "performance_pit.png")
+        yield Section("pit", pit_report.section(found, rows, asked.scale), rows)
 
 
-def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) -> Section:
+def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
     from benchmarks import scoring, scoring_report
 
     scored = scoring.measure(asked.data, asked.scale, told)
     console.print(f"[bold]scoring, {scored.rows:,} rows[/]")
     _say(console, scored.measured)
     rows = scoring_report.rows(scored)
-    return Section("scoring", scoring_report.section(scored, rows, asked.scale), rows)
+    yield Section("scoring", scoring_report.section(scored, rows, asked.scale), rows)
 
 
 def _say(console: Console, measured: Mapping[str, Measured]) -> None:

@@ -38,7 +38,7 @@ def section(found: Sequence[Found], rows: Sequence[Row], scale: float) -> str:
 def plot(found: Sequence[Found], path: Path) -> None:
     """CPU and memory of all contenders in the easy case; CPU as the tables grow."""
     at = {(one.experiment.shape.name, one.experiment.asked): one for one in found}
-    easy = {f"{at[EASY.name, asked].asked:,} asked rows": at[EASY.name, asked] for asked in (FEW, MANY)}
+    easy = {f"{one.asked:,} asked rows": one for one in found if one.experiment.shape is EASY}
     names = ["ours", "duckdb+iceberg", "duckdb+parquet", "file", "floor"]
     bars = [
         Bars(
@@ -54,12 +54,14 @@ def plot(found: Sequence[Found], path: Path) -> None:
         (name, asked): {
             float(shape.growth): seconds
             for shape in GROWN
-            if (one := at[shape.name, asked].measured.get(name)) and (seconds := cpu(one)) is not None
+            if (done := at.get((shape.name, asked)))
+            and (one := done.measured.get(name))
+            and (seconds := cpu(one)) is not None
         }
         for asked in (FEW, MANY)
         for name in ("ours", "duckdb+iceberg", "floor, streamed")
     }
-    labels = {asked: f"{at[EASY.name, asked].asked:,}" for asked in (FEW, MANY)}
+    labels = {one.experiment.asked: f"{one.asked:,}" for one in found}
     lines = Lines(
         "CPU seconds as tables grow",
         {
