@@ -163,8 +163,13 @@ class IcebergOfflineStore(OfflineStore):
     def get_monitoring_max_timestamp(
         config: RepoConfig, data_source: Any, timestamp_field: str
     ) -> datetime | None:
-        """The newest event time (UTC); None when there is none."""
-        return newest_time(OpenedSources(config).open(data_source), timestamp_field)
+        """The newest event time (UTC); None when there is none. Mostly from the bounds of a table's files."""
+        sources = OpenedSources(config)
+        source = sources.open(data_source)
+        if isinstance(data_source, IcebergSource):
+            lakehouse, _ = sources.table(data_source)
+            return lakehouse.newest(source.pin, timestamp_field)
+        return newest_time(source, timestamp_field)
 
     def validate_data_source(self, config: RepoConfig, data_source: Any) -> None:
         (house_source(data_source) or data_source).validate(config=config)

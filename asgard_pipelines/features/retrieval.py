@@ -85,7 +85,7 @@ class StreamedRetrieval(RetrievalJob):
                         "An on-demand view gives other columns for other rows: "
                         f"{', '.join(later.schema.names)}; before, {', '.join(schema.names)}."
                     )
-                yield _cast(later, schema)
+                yield later
 
         return pa.RecordBatchReader.from_batches(schema, generate())
 

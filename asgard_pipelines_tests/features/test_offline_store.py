@@ -430,6 +430,9 @@ def test_files_and_folders_of_parquet_are_read_and_added_to(store: FeatureStore,
     ]
     store.apply([driver, *views])
     refs = ["file:trips", "folder:trips"]
+    for view in views:
+        newest = IcebergOfflineStore.get_monitoring_max_timestamp(store.config, view.batch_source, "at")
+        assert newest == NOON.replace(tzinfo=UTC)
     read = store.get_historical_features(asked(2, 1), refs, full_feature_names=True)
     assert (
         read.to_arrow()["file__trips"].to_pylist() == read.to_arrow()["folder__trips"].to_pylist() == [20, 10]
