@@ -138,6 +138,12 @@ class Settings(BaseSettings):
             )
 
     @cached_property
+    def api_address(self) -> str:
+        """Where this machine reaches the REST API."""
+        host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::") else self.api_host  # noqa: S104 (not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @cached_property
     def project(self) -> Path:
         """The project's folder: around a repo called `feature_repo`, else the repo itself."""
         return self.repo.parent if self.repo.name == "feature_repo" else self.repo

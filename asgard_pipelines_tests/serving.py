@@ -20,6 +20,7 @@ import psutil
 @dataclass
 class House:
     process: psutil.Process
+    api: str
     dagster: str
     mlflow: str
 
@@ -42,7 +43,7 @@ def until(true: Callable[[], bool], seconds: float, story: Callable[[], object] 
 @contextmanager
 def served(shop: Any) -> Iterator[House]:
     """`asgard up` for the settings of this process's environment."""
-    ports = {"ASGARD_DAGSTER_PORT": str(_free_port()), "ASGARD_MLFLOW_PORT": str(_free_port())}
+    ports = {f"ASGARD_{name}_PORT": str(_free_port()) for name in ("API", "DAGSTER", "MLFLOW")}
     log = shop.settings.state_folder / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -55,6 +56,7 @@ def served(shop: Any) -> Iterator[House]:
         until(lambda: "Running until" in log.read_text(), 120, log.read_text)
         yield House(
             psutil.Process(process.pid),
+            f"http://127.0.0.1:{ports['ASGARD_API_PORT']}",
             f"http://127.0.0.1:{ports['ASGARD_DAGSTER_PORT']}",
             f"http://127.0.0.1:{ports['ASGARD_MLFLOW_PORT']}",
         )

@@ -25,6 +25,7 @@ from asgard_pipelines.cli import (
     demo,
     diff,
     doctor,
+    down,
     init,
     land,
     plan,
@@ -32,6 +33,7 @@ from asgard_pipelines.cli import (
     reproduce,
     sql,
     status,
+    token,
     train,
     up,
 )
@@ -53,6 +55,7 @@ _LOOK = "Look"
 _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
     (_START, "init", init.init),
     (_START, "up", up.up),
+    (_START, "down", down.down),
     (_START, "doctor", doctor.doctor),
     (_DECLARE, "apply", apply.apply),
     (_DECLARE, "land", land.land),
@@ -68,6 +71,7 @@ _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
     (_LOOK, "config", config.config),
 ]
 app.add_typer(demo.app, name="demo", rich_help_panel=_START)
+app.add_typer(token.app, name="token", rich_help_panel=_START)
 for _panel, _name, _function in _COMMANDS:
     app.command(_name, rich_help_panel=_panel)(_function)
 

@@ -11,13 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from asgard_pipelines.cli.ports import HOST, holder, ui_ports
-from asgard_pipelines.cli.running import running
+from asgard_pipelines.cli.ports import HOST, holder, own_ports
+from asgard_pipelines.cli.running import answers, running
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import AsgardError
 from asgard_pipelines.graph import sick_daemons
 from asgard_pipelines.settings import Settings
 
+_RESTART = "asgard down; asgard up"
 _LOCK = Path(__file__).parents[2] / "requirements.lock"
 """There in a checkout; a wheel's dependencies are in its metadata."""
 
@@ -159,34 +160,36 @@ def _processes(settings: Settings) -> Iterator[Finding]:
     house = running(settings)
     if house is None:
         yield Finding("Processes", "note", "not running: nobody watches the tables", "asgard up")
-        for name, (port, variable) in ui_ports(settings).items():
+        for name, (port, variable) in own_ports(settings).items():
             held = holder(port)
             if held:
                 yield Finding(
                     f"Port {port}",
                     "warning",
-                    f"{name}'s, taken by {held}",
+                    f"{name} would have it; taken by {held}",
                     f"export {variable}=<a free port>",
                 )
             else:
                 yield Finding(f"Port {port}", "ok", f"free for {name} on {HOST}")
         return
     yield Finding(
-        "Processes", "ok", f"process {house.pid}: Dagster at {house.dagster}, MLflow at {house.mlflow}"
+        "Processes",
+        "ok",
+        f"process {house.pid}: the API at {house.api}, Dagster at {house.dagster}, MLflow at {house.mlflow}",
     )
+    if answers(f"{house.api}/health/live"):
+        yield Finding("API", "ok", f"{house.api} answers")
+    else:
+        yield Finding("API", "warning", f"{house.api} does not answer", _RESTART)
     try:
         sick = sick_daemons(house.dagster)
     except OSError as error:
-        yield Finding("Daemon", "warning", f"{house.dagster} does not answer: {error}", _restart(house.pid))
+        yield Finding("Daemon", "warning", f"{house.dagster} does not answer: {error}", _RESTART)
         return
     if sick:
-        yield Finding("Daemon", "warning", f"no heartbeat from {', '.join(sick)}", _restart(house.pid))
+        yield Finding("Daemon", "warning", f"no heartbeat from {', '.join(sick)}", _RESTART)
     else:
         yield Finding("Daemon", "ok", "every daemon's heart beats")
-
-
-def _restart(pid: int) -> str:
-    return f"kill {pid}; asgard up"
 
 
 def _first_line(error: Exception) -> str:

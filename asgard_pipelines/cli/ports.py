@@ -9,7 +9,7 @@ from asgard_pipelines.errors import Conflict
 from asgard_pipelines.settings import Settings
 
 HOST = "127.0.0.1"
-"""Nothing is bound to an address that another machine could reach."""
+"""Nothing but the API, where it asks for tokens, is bound to an address that another machine could reach."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,14 @@ def holder(port: int) -> Holder | None:
     return Holder(port, pid, command)
 
 
-def ui_ports(settings: Settings) -> dict[str, tuple[int, str]]:
+def own_ports(settings: Settings) -> dict[str, tuple[int, str]]:
     """What `asgard up` listens on: name -> (port, the variable that chooses another)."""
-    ports = {"Dagster": (settings.dagster_port, "ASGARD_DAGSTER_PORT")}
+    ports = {
+        "the API": (settings.api_port, "ASGARD_API_PORT"),
+        "Dagster's UI": (settings.dagster_port, "ASGARD_DAGSTER_PORT"),
+    }
     if serves_mlflow(settings):
-        ports["MLflow"] = (settings.mlflow_port, "ASGARD_MLFLOW_PORT")
+        ports["MLflow's UI"] = (settings.mlflow_port, "ASGARD_MLFLOW_PORT")
     return ports
 
 
@@ -76,17 +79,17 @@ def require_free_ports(settings: Settings) -> None:
     Raises:
         Conflict: a port is taken; says by whom, and how to choose another.
     """
-    ports = ui_ports(settings)
+    ports = own_ports(settings)
     numbers = [port for port, _ in ports.values()]
-    if len(set(numbers)) < len(numbers):
-        raise Conflict(
-            f"Dagster and MLflow cannot share port {numbers[0]}. Set ASGARD_MLFLOW_PORT to another."
-        )
+    for name, (port, variable) in ports.items():
+        sharing = [other for other, (number, _) in ports.items() if number == port]
+        if name != sharing[0]:
+            raise Conflict(f"{sharing[0]} and {name} cannot share port {port}. Set {variable} to another.")
     taken = {name: held for name, (port, _) in ports.items() if (held := holder(port))}
     if not taken:
         return
     lines = [
-        f"Port {held.port}, for {name}'s UI, is taken by {held}. "
+        f"Port {held.port}, for {name}, is taken by {held}. "
         f"Choose another: {ports[name][1]}={_next_free(held.port, numbers)}"
         for name, held in taken.items()
     ]

@@ -17,9 +17,12 @@ class Running(BaseModel):
 
     pid: int
     started: float
+    api: str
     dagster: str
     mlflow: str
     code_server_port: int
+    healthy: bool = False
+    """All has come up, once."""
 
     @staticmethod
     def path(settings: Settings) -> Path:

@@ -30,7 +30,7 @@ class Service:
 
 
 def services(settings: Settings, code_server_port: int) -> list[Service]:
-    """One code server that the webserver and the daemon share, and MLflow where its store is no server."""
+    """The API, one code server that both of Dagster's share, and MLflow where its store is no server."""
     dagster = f"http://{HOST}:{settings.dagster_port}"
     webserver = Service(
         "dagster-webserver",
@@ -45,10 +45,31 @@ def services(settings: Settings, code_server_port: int) -> list[Service]:
         address=dagster,
         environment=_dagster_environment(settings),
     )
-    found = [webserver, *daemon_services(settings, code_server_port, lambda: _beating(dagster))]
+    found = [
+        _api(settings),
+        webserver,
+        *daemon_services(settings, code_server_port, lambda: _beating(dagster)),
+    ]
     if serves_mlflow(settings):
         found.append(_mlflow(settings))
     return found
+
+
+def _api(settings: Settings) -> Service:
+    address = settings.api_address
+    return Service(
+        "api",
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory", "asgard_pipelines.api.server:application"),
+            *("--host", settings.api_host, "--port", str(settings.api_port)),
+            *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
+            *("--timeout-graceful-shutdown", "4"),
+        ],
+        lambda: answers(f"{address}/health/live"),
+        title="API",
+        address=address,
+        environment={"ASGARD_HOME": str(settings.state_folder), "ASGARD_REPO": str(settings.repo)},
+    )
 
 
 def daemon_services(settings: Settings, code_server_port: int, beating: Callable[[], bool]) -> list[Service]:

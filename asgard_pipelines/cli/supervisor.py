@@ -16,11 +16,11 @@ from typing import Self
 
 import psutil
 
-from asgard_pipelines.cli.console import answer, diagnostics
+from asgard_pipelines.cli.console import diagnostics
 from asgard_pipelines.cli.ports import free_port
-from asgard_pipelines.cli.running import Running, running
-from asgard_pipelines.cli.services import Service, daemon_services, services, write_workspace
-from asgard_pipelines.errors import BackendUnavailable, Conflict
+from asgard_pipelines.cli.running import running
+from asgard_pipelines.cli.services import Service, daemon_services, write_workspace
+from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
 
 _HEALTHY_WITHIN_SECONDS = 180
@@ -142,37 +142,6 @@ class Supervisor:
             process.wait()
 
 
-def serve(settings: Settings, *, as_json: bool = False) -> None:
-    """Runs the house of `settings` until it is told to stop; prints the addresses once all is healthy."""
-    port = free_port()
-    write_workspace(settings, port)
-    plan = services(settings, port)
-    addresses = {service.title: service.address for service in plan if service.address}
-    mlflow = addresses.get("MLflow", settings.tracking_uri)
-    me = Running(
-        pid=os.getpid(),
-        started=psutil.Process().create_time(),
-        dagster=addresses["Dagster"],
-        mlflow=mlflow,
-        code_server_port=port,
-    )
-    path = Running.path(settings)
-    path.write_text(me.model_dump_json())
-    say = diagnostics()
-    say.print("Starting Dagster and MLflow …", style="dim")
-
-    def healthy() -> None:
-        if as_json:
-            answer({"dagster": me.dagster, "mlflow": me.mlflow, "pid": me.pid})
-        say.print(f"\n  Dagster   [bold cyan]{me.dagster}[/]\n  MLflow    [bold cyan]{me.mlflow}[/]\n")
-        say.print("Running until Ctrl-C. Logs: " + str(settings.state_folder / "logs"), style="dim")
-
-    try:
-        Supervisor(plan, settings.state_folder / "logs", _warn).run(healthy)
-    finally:
-        path.unlink(missing_ok=True)
-
-
 @contextmanager
 def daemon(settings: Settings) -> Iterator[Callable[[], bool]]:
     """A daemon for as long as it is needed: the running house's, or one of our own.
@@ -188,7 +157,7 @@ def daemon(settings: Settings) -> Iterator[Callable[[], bool]]:
     port = free_port()
     write_workspace(settings, port)
     crew = daemon_services(settings, port, lambda: daemon_heartbeat(settings))
-    with Supervisor(crew, settings.state_folder / "logs", _warn) as supervisor:
+    with Supervisor(crew, settings.state_folder / "logs", warn) as supervisor:
 
         def is_there() -> bool:
             supervisor.tend()
@@ -197,21 +166,9 @@ def daemon(settings: Settings) -> Iterator[Callable[[], bool]]:
         yield is_there
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
+    """Tells a person, whatever else is on the screen."""
     diagnostics().print(text, style="yellow", markup=False)
-
-
-def require_not_running(settings: Settings) -> None:
-    """
-    Raises:
-        Conflict: a supervisor already runs on this home.
-    """
-    if found := running(settings):
-        raise Conflict(
-            f"This house is running already (process {found.pid}): Dagster at {found.dagster}, "
-            f"MLflow at {found.mlflow}. Stop it with: kill {found.pid}",
-            **found.model_dump(),
-        )
 
 
 def _start(service: Service, log: Path) -> subprocess.Popen[bytes]:

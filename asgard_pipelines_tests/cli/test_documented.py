@@ -19,7 +19,8 @@ SETTINGS = (REFERENCE / "settings.md").read_text()
 
 
 def _commands(command: click.Command, path: str) -> dict[str, click.Command]:
-    found = {} if path == "asgard" else {path: command}
+    # A group that does nothing by itself is no command.
+    found = {path: command} if getattr(command, "invoke_without_command", path != "asgard") else {}
     for name, inner in getattr(command, "commands", {}).items():
         found |= _commands(inner, f"{path} {name}")
     return found

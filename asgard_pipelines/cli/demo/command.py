@@ -43,11 +43,12 @@ def demo(
         return 0
     from asgard_pipelines.cli.demo.repo import ensure_repo
     from asgard_pipelines.cli.ports import require_free_ports
-    from asgard_pipelines.cli.supervisor import require_not_running
+    from asgard_pipelines.cli.serving import require_not_running
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
     if not no_serve:
+        settings.require_tokens_beyond_loopback()
         require_not_running(settings)
         require_free_ports(settings)
     if ensure_repo(settings):
