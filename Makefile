@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui faults reproduce feast-suite check lock wheel clean bench
+.PHONY: help setup demo test test-ui faults mutants reproduce feast-suite check lock wheel clean bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run'
 
 reproduce: .venv/.dev ## Train twenty models, let their sources move on, and make each again byte for byte
 	@$(BIN)/pytest -m reproduce $(ARGS)
+
+mutants: .venv/.dev ## Plant faults in copies of the package, and see the point-in-time contract catch each
+	@$(BIN)/python -m asgard_pipelines_tests.contracts.plant
 
 bench: .venv/.ready ## Measure, beside stock Feast; ONLY=pit or scoring, SCALE=0.1, OUT=folder, BENCH_DIR=folder
 	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) \
