@@ -17,6 +17,8 @@ from asgard_pipelines.errors import Invalid, Unsupported
 from asgard_pipelines.features.opened_sources import OpenedSources
 from asgard_pipelines.features.parquet_writing import append_to_file, local_path, write_file
 from asgard_pipelines.features.saved_rows import IcebergLoggingDestination
+from asgard_pipelines.features.source_pins import AS_OF_TAG, SNAPSHOT_TAG
+from asgard_pipelines.features.stored_types import narrowed
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings
 
@@ -35,12 +37,19 @@ def write_batch(config: Any, view: Any, rows: pa.Table) -> None:
     if source is None:
         raise Unsupported(f"Feature view '{view.name}' has no batch source to write to.", view=view.name)
     sources = OpenedSources(config)
-    opened = sources.open(source)
-    rows = _named_as(rows, opened.schema.names, source.field_mapping, view.name)
     if isinstance(source, IcebergSource):
+        if {SNAPSHOT_TAG, AS_OF_TAG} & set(source.tags):
+            raise Invalid(
+                f"Source '{source.name}' is pinned: what is written there would never be read. Write through "
+                "a view on the same table without a pin.",
+                source=source.name,
+            )
         lakehouse, table = sources.table(source)
-        lakehouse.append(table, rows, key=uuid4().hex)
+        schema = lakehouse.schema(lakehouse.pin(table))
+        rows = _named_as(rows, schema.names, source.field_mapping, view.name)
+        lakehouse.append(table, narrowed(rows, schema), key=uuid4().hex)
         return
+    rows = _named_as(rows, sources.open(source).schema.names, source.field_mapping, view.name)
     place = local_path(config.repo_path, sources.location(source))
     if place.is_dir():
         write_file(place / f"{uuid4().hex}.parquet", rows.cast(_stored(place)).to_reader())

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asgard_pipelines.errors import TypeMismatch, Unsupported
+from asgard_pipelines.errors import Unsupported
 from asgard_pipelines.features.opened_sources import resolved
+from asgard_pipelines.features.stored_types import narrowed, wide_enough
 
 _ROWS_AHEAD = 128 * 1024
 
@@ -46,37 +47,15 @@ def append_to_file(path: Path, rows: pa.Table) -> None:
     """
     with pq.ParquetFile(path) as file:
         stored = file.schema_arrow.remove_metadata()
-        schema = pa.schema([field.with_type(_wide_enough(field, rows[field.name])) for field in stored])
+        rows = narrowed(rows, stored)
+        schema = wide_enough(rows, stored)
 
         def generate() -> Iterator[pa.RecordBatch]:
             for batch in file.iter_batches(_ROWS_AHEAD):
                 yield batch.cast(schema)
-            yield from rows.select(schema.names).cast(schema).to_batches()
+            yield from rows.cast(schema).to_batches()
 
         write_file(path, pa.RecordBatchReader.from_batches(schema, generate()))
-
-
-def _wide_enough(field: pa.Field, given: pa.ChunkedArray) -> pa.DataType:
-    try:
-        kept = given.cast(field.type)
-        if not pa.types.is_floating(field.type) or kept.cast(given.type).equals(given):
-            return field.type
-    except pa.ArrowInvalid:
-        pass  # an integer that is too great, or a number that is not whole
-    except pa.ArrowNotImplementedError:
-        raise TypeMismatch(
-            f"Column '{field.name}' is {field.type} in the file, and the rows hold {given.type}.",
-            column=field.name,
-            declared=str(field.type),
-            found=str(given.type),
-        ) from None
-    numbers = (pa.types.is_integer, pa.types.is_floating)
-    if all(any(one(kind) for one in numbers) for kind in (field.type, given.type)):
-        return given.type
-    raise TypeMismatch(
-        f"Column '{field.name}' is {field.type} in the file, which cannot hold the rows' {given.type}.",
-        column=field.name,
-    )
 
 
 def _gathered(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:

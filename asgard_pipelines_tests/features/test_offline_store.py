@@ -447,16 +447,32 @@ def test_files_and_folders_of_parquet_are_read_and_added_to(store: FeatureStore,
     )
 
 
-def test_a_file_keeps_its_types_unless_a_value_needs_more(store: FeatureStore, tmp_path: Path) -> None:
-    file = tmp_path / "one.parquet"
-    pq.write_table(table(driver_id=[1], at=[NOON]).append_column("x", pa.array([0.5], pa.float32())), file)
+@pytest.mark.parametrize("kind", ["file", "table"])
+def test_a_source_keeps_its_types_unless_a_value_needs_more(
+    store: FeatureStore, tmp_path: Path, settings: Settings, kind: str
+) -> None:
+    place = tmp_path / "one.parquet"
+    rows = pa.table({"driver_id": pa.array([1], pa.int32()), "x": pa.array([0.5], pa.float32())})
+    rows = rows.append_column("at", table(at=[NOON])["at"])
+    pq.write_table(rows, place)
+    put("gold.stats", rows)
+    source = (
+        FileSource(path=str(place), timestamp_field="at")
+        if kind == "file"
+        else gold("stats", timestamp_field="at")
+    )
     schema = [Field(name="driver_id", dtype=Int64), Field(name="x", dtype=Float64)]
-    store.apply([driver, stats_view(FileSource(path=str(file), timestamp_field="at"), schema=schema)])
-    for value, kind in [(0.25, pa.float32()), (0.1, pa.float64())]:
-        row = pd.DataFrame({"driver_id": [1], "at": [NOON], "x": [value]})
+    store.apply([driver, stats_view(source, schema=schema)])
+    for value, wide in [(0.25, pa.float32()), (None, pa.float32()), (0.1, pa.float64())]:
+        row = pd.DataFrame({"driver_id": [1], "at": [NOON], "x": pd.Series([value], dtype="float64")})
         store.write_to_offline_store("stats", row, allow_registry_cache=False)
-        assert pq.read_schema(file).field("x").type == kind
-    assert pq.read_table(file)["x"].to_pylist() == [0.5, 0.25, 0.1]
+        opened = OpenedSources(store.config).open(source)
+        assert (opened.schema.field("driver_id").type, opened.schema.field("x").type) == (pa.int32(), wide)
+    text = pd.DataFrame({"driver_id": [1], "at": [NOON], "x": ["0.5"]})
+    with pytest.raises(TypeMismatch, match="'x'"):
+        store.write_to_offline_store("stats", text, allow_registry_cache=False)
+    job = IcebergOfflineStore.pull_all_from_table_or_query(store.config, source, [], ["x"], "at")
+    assert sorted(job.to_arrow()["x"].drop_null().to_pylist()) == [0.1, 0.25, 0.5]
 
 
 def test_rows_written_to_a_table_are_one_commit_under_either_name(store: FeatureStore) -> None:

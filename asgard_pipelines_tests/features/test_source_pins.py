@@ -191,9 +191,11 @@ def test_upstream_s_source_of_any_catalog_is_read_pinned_and_written(
     store.apply([driver, stats_view(elsewhere)])
     assert trips(feast_store(tmp_path)) == (1, (first,))
     row = table(driver_id=[1], at=[NOON + timedelta(minutes=9)], trips=[9]).to_pandas()
-    store.write_to_offline_store("stats", row, allow_registry_cache=False)
+    with pytest.raises(Invalid, match="is pinned: what is written there would never be read"):
+        store.write_to_offline_store("stats", row, allow_registry_cache=False)
     elsewhere.tags = {}
     store.apply([driver, stats_view(elsewhere)])
+    store.write_to_offline_store("stats", row, allow_registry_cache=False)
     assert trips(store)[0] == 9
 
 
