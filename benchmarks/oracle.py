@@ -38,15 +38,21 @@ def expected(lake: Lake, rows: int) -> Path:
 
 def _look_up(database: duckdb.DuckDBPyConnection, lake: Lake, view: View) -> None:
     """Makes a table of the view's name: the features of each asked row for which there are any."""
-    known = f"read_parquet({lake.files(view.name)}, filename = true, file_row_number = true)"
+    files = lake.files(view.name)
+    database.execute(
+        f"""
+        CREATE OR REPLACE VIEW known AS
+        SELECT list_position({files}, filename)::INTEGER AS file, file_row_number AS place, *
+        FROM read_parquet({files}, filename = true, file_row_number = true)
+        """
+    )
     alive = ""
     if deletes := lake.deletes(view.name):
         alive = (
             f"ANTI JOIN read_parquet({deletes}) AS gone"
-            " ON gone.file_path = 'file://' || known.filename AND gone.pos = known.file_row_number"
+            " ON gone.file_path = 'file://' || known.filename AND gone.pos = known.place"
         )
     same = " AND ".join(f"alive.{key} = asked.{key}" for key in lake.shape.keys)
-    keys = ", ".join(f"known.{key}" for key in lake.shape.keys)
     ttl = "TRUE"
     if view.ttl is not None:
         seconds = int(view.ttl.total_seconds())
@@ -55,10 +61,9 @@ def _look_up(database: duckdb.DuckDBPyConnection, lake: Lake, view: View) -> Non
         f"""
         CREATE TEMP TABLE winners AS
         WITH alive AS (
-            SELECT known.filename, known.file_row_number, known.event_timestamp, known.created, {keys}
-            FROM {known} AS known {alive}
+            SELECT file, place, event_timestamp, created, {", ".join(lake.shape.keys)} FROM known {alive}
         )
-        SELECT asked.row_id, alive.filename, alive.file_row_number
+        SELECT asked.row_id, alive.file, alive.place
         FROM asked JOIN alive ON {same} AND alive.event_timestamp <= asked.event_timestamp AND {ttl}
         QUALIFY row_number() OVER (
             PARTITION BY asked.row_id ORDER BY alive.event_timestamp DESC, alive.created DESC NULLS LAST
@@ -67,7 +72,7 @@ def _look_up(database: duckdb.DuckDBPyConnection, lake: Lake, view: View) -> Non
     )
     database.execute(
         f"CREATE TEMP TABLE {view.name} AS SELECT row_id, {', '.join(view.features)}"
-        f" FROM {known} JOIN winners USING (filename, file_row_number)"
+        " FROM known JOIN winners USING (file, place)"
     )
     database.execute("DROP TABLE winners")
 
