@@ -37,23 +37,24 @@ class Found:
     measured: dict[str, Measured]
 
 
-def experiments() -> Iterator[Experiment]:
+def experiments(runs: int = 5) -> Iterator[Experiment]:
+    """`runs`: of ours and of the floor, in all but the easy case, which has five."""
     floors = {"floor": 5, "floor, streamed": 5}
     yield Experiment(EASY, FEW, {"ours": 5, "duckdb+iceberg": 5, "duckdb+parquet": 3, "file": 1, **floors})
     yield Experiment(EASY, MANY, {"ours": 5, "duckdb+iceberg": 3, "duckdb+parquet": 1, **floors})
     for shape in HARDER:  # the floor is the same however many rows are asked
-        yield Experiment(shape, FEW, {"ours": 5, "duckdb+iceberg": 3, "floor": 5})
-        yield Experiment(shape, MANY, {"ours": 5, "duckdb+iceberg": 1})
+        yield Experiment(shape, FEW, {"ours": runs, "duckdb+iceberg": 3, "floor": runs})
+        yield Experiment(shape, MANY, {"ours": runs, "duckdb+iceberg": 1})
     for shape in GROWN[1:]:
         # More than this of stock Feast, and of the floor, would not fit into 16 GB.
         peer = {"duckdb+iceberg": 1, "floor": 3} if shape.growth == 3 else {}
-        yield Experiment(shape, FEW, {"ours": 5, **peer, "floor, streamed": 3})
-        yield Experiment(shape, MANY, {"ours": 5})
+        yield Experiment(shape, FEW, {"ours": runs, **peer, "floor, streamed": 3})
+        yield Experiment(shape, MANY, {"ours": runs})
 
 
 def measure(root: Path, scale: float, told: Callable[[str], None]) -> Iterator[Found]:
     """Generates what is not there, and measures; one experiment after the other."""
-    for experiment in experiments():
+    for experiment in experiments(runs=5 if scale >= 1 else 3):
         tables = lake(root, experiment.shape, scale, told)
         asked = max(int(experiment.asked * scale), 100)
         named = f"{experiment.shape.name}, {asked:,} asked rows"
