@@ -55,6 +55,19 @@ class AsgardError(Exception):
         self.details: Mapping[str, Any] = details
 
 
+def recalled(code: str, message: str, details: Mapping[str, Any]) -> AsgardError | None:
+    """An error as it was raised elsewhere, in a run's process; None for a code that no error has."""
+    kinds = [AsgardError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    for kind in kinds:
+        if kind.code == code:
+            error = kind.__new__(kind, message)
+            AsgardError.__init__(error, message, **details)
+            return error
+    return None
+
+
 class NotFound(AsgardError):
     code = "NOT_FOUND"
     status = 404

@@ -4,6 +4,8 @@ from asgard_pipelines.declarations.bodies import (
     FeatureBody,
     FeatureServiceBody,
     FeatureViewBody,
+    ModelBody,
+    PredictionBody,
     SourceBody,
 )
 from asgard_pipelines.declarations.declarations import Declarations, fingerprint
@@ -57,10 +59,12 @@ __all__ = [
     "GoldTable",
     "Hyperparameters",
     "Model",
+    "ModelBody",
     "ModelType",
     "Name",
     "OnDemandView",
     "Prediction",
+    "PredictionBody",
     "Record",
     "ResolvedModel",
     "RetrainPolicy",

@@ -1,18 +1,16 @@
-"""What is sent over REST to declare features. Models and predictions are sent as they are declared."""
+"""What is sent over REST to declare. Models and predictions have the fields that their files have."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from asgard_pipelines.declarations.declared import ColumnType, Name, Record
+from asgard_pipelines.declarations.declared import ColumnType, Name, Owner, Record, TableName, Tags
+from asgard_pipelines.declarations.examples import FEATURE_SERVICE, FEATURE_VIEW, MODEL, PREDICTION
 from asgard_pipelines.declarations.features import DEFAULT_TTL
-
-TableName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$", max_length=390)
-]
-"""`t`, `schema.t` or `iceberg.schema.t`."""
+from asgard_pipelines.declarations.models import ModelFields
+from asgard_pipelines.declarations.predictions import PredictionFields
 
 
 def _once_each(names: list[str]) -> list[str]:
@@ -48,6 +46,8 @@ class SourceBody(Record):
 class FeatureViewBody(Record):
     """The body of `POST /feast/features`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [FEATURE_VIEW]})
+
     name: Name
     entities: Names
     features: Annotated[list[FeatureBody], Field(min_length=1), AfterValidator(_features_once_each)]
@@ -56,15 +56,43 @@ class FeatureViewBody(Record):
     """0 or null never expires."""
     online: bool = False
     description: str = ""
-    owner: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
+    owner: Owner | None = None
+    tags: Tags = Field(default_factory=dict)
 
 
 class FeatureServiceBody(Record):
     """The body of `POST /feast/features/service`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [FEATURE_SERVICE]})
+
     name: Name
     feature_views: Names
     description: str = ""
-    owner: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
+    owner: Owner | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+class ModelBody(ModelFields):
+    """The body of `POST /feast/models`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [MODEL]})
+
+    name: Name
+    description: str = ""
+    owner: Owner | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+PredictionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)]
+
+
+class PredictionBody(PredictionFields):
+    """The body of `POST /feast/predictions/batch`. The declaration is called as the output table."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [PREDICTION]})
+
+    prediction_id: PredictionId | None = None
+    """A name for this prediction: sent again, it answers with the first result."""
+    description: str = ""
+    owner: Owner | None = None
+    tags: Tags = Field(default_factory=dict)

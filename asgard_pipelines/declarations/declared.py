@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 """A name that is one plain SQL identifier and one path segment of an asset key."""
+
+TableName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$", max_length=390)
+]
+"""`t`, `schema.t` or `iceberg.schema.t`."""
 
 _TYPE = re.compile(r"(?:int32|int64|float32|float64|string|bool|timestamp)")
 _OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)*\.[A-Za-z]{2,}")
@@ -30,6 +35,28 @@ ColumnType = Annotated[str, AfterValidator(_known_type)]
 """`int32 int64 float32 float64 string bool timestamp`, or `array<…>` of one of them."""
 
 
+# Owners and tags are shown by Dagster, and what it would not take must not get as far.
+def _an_owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise ValueError(f"an owner is an e-mail address or team:NAME; '{value}' is neither")
+    return value
+
+
+def _tagged(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        if not _TAG.fullmatch(key) or not _TAG_VALUE.fullmatch(text):
+            raise ValueError(
+                f"tags are made of letters, digits, '_', '-' and '.', at most 63 of them; "
+                f"'{key}: {text}' is not"
+            )
+    return value
+
+
+Owner = Annotated[str, AfterValidator(_an_owner)]
+"""An e-mail address, or `team:NAME`."""
+Tags = Annotated[dict[str, str], AfterValidator(_tagged)]
+
+
 class Record(BaseModel):
     """A frozen value; unknown fields are refused by name."""
 
@@ -49,26 +76,7 @@ class Where(Record):
 class Declared(Record):
     name: Name
     description: str = ""
-    owner: str | None = None
+    owner: Owner | None = None
     """An e-mail address, or `team:NAME`."""
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict)
     where: Where
-
-    # Owners and tags are shown by Dagster, and what it would not take must not get as far.
-    @field_validator("owner")
-    @classmethod
-    def _an_owner(cls, value: str | None) -> str | None:
-        if value is not None and not _OWNER.fullmatch(value):
-            raise ValueError(f"an owner is an e-mail address or team:NAME; '{value}' is neither")
-        return value
-
-    @field_validator("tags")
-    @classmethod
-    def _tagged(cls, value: dict[str, str]) -> dict[str, str]:
-        for key, text in value.items():
-            if not _TAG.fullmatch(key) or not _TAG_VALUE.fullmatch(text):
-                raise ValueError(
-                    f"tags are made of letters, digits, '_', '-' and '.', at most 63 of them; "
-                    f"'{key}: {text}' is not"
-                )
-        return value

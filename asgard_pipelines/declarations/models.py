@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from asgard_pipelines.declarations.declared import Declared, Name, Record
+from asgard_pipelines.declarations.declared import Declared, Name, Record, TableName
 from asgard_pipelines.declarations.duration import Duration
 
 Framework = Literal["sklearn", "xgboost", "lightgbm"]
@@ -22,8 +22,14 @@ Instant = Annotated[datetime, AfterValidator(_utc)]
 """A time in UTC; a naive one is UTC."""
 
 
+ViewFeature = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*:[A-Za-z_][A-Za-z0-9_]*$", max_length=257)
+]
+"""`view:feature`."""
+
+
 class TrainingData(Record):
-    entity_df_source: str
+    entity_df_source: TableName
     """A gold table, or a feature view (then its table)."""
     label_column: Name
     event_timestamp_column: Name
@@ -57,8 +63,8 @@ class RetrainPolicy(Record):
     min_interval: Duration = timedelta(0)
 
 
-class Model(Declared):
-    """A question with candidates: one label, one set of features, one training set."""
+class ModelFields(Record):
+    """What a model says beside its name: the same in a file and over REST."""
 
     framework: Framework | None = None
     model_type: ModelType
@@ -67,6 +73,8 @@ class Model(Declared):
     candidates: list[Candidate] = Field(default_factory=list)
     feature_service: str | None = None
     feature_views: list[str] | None = None
+    features: Annotated[list[ViewFeature], Field(min_length=1)] | None = None
+    """These and no others, each as `view:feature`."""
     test_size: float = Field(default=0.2, gt=0, lt=1)
     label_horizon: Duration = timedelta(0)
     split: Literal["time", "random"] = "time"
@@ -75,7 +83,7 @@ class Model(Declared):
     retrain: RetrainPolicy | Literal[False] = Field(default_factory=RetrainPolicy)
 
     @model_validator(mode="after")
-    def _one_way_of_naming_candidates(self) -> Model:
+    def _one_way_of_naming(self) -> Self:
         if self.candidates and (self.framework or self.hyperparameters):
             raise ValueError("give either `candidates`, or one `framework` with `hyperparameters`")
         if not self.candidates and not self.framework:
@@ -85,8 +93,8 @@ class Model(Declared):
             raise ValueError("two candidates have one name: `candidates` tells them apart by it")
         if self.positive_label is not None and self.model_type == "regression":
             raise ValueError("`positive_label` belongs to a classification")
-        if self.feature_service and self.feature_views:
-            raise ValueError("give either `feature_service` or `feature_views`")
+        if sum(bool(one) for one in (self.feature_service, self.feature_views, self.features)) > 1:
+            raise ValueError("give either `feature_service`, `feature_views` or `features`")
         return self
 
     @property
@@ -102,6 +110,10 @@ class Model(Declared):
                 hyperparameters=self.hyperparameters or Hyperparameters(),
             )
         ]
+
+
+class Model(ModelFields, Declared):
+    """A question with candidates: one label, one set of features, one training set."""
 
 
 class FeatureRef(Record):

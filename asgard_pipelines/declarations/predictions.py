@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from asgard_pipelines.declarations.declared import Declared, Name
+from asgard_pipelines.declarations.declared import Declared, Name, Record, TableName
 
 WRITTEN = ("predicted_label", "probabilities", "model_id", "model_version", "prediction_id", "predicted_at")
 """Columns of every prediction table beside its entities, its event time and the prediction itself."""
@@ -15,12 +15,12 @@ WRITTEN = ("predicted_label", "probabilities", "model_id", "model_version", "pre
 _MODEL_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:@[A-Za-z0-9_-]+)?")
 
 
-class Prediction(Declared):
-    """Key in the graph: `predictions/<name>`; the name is the output table's."""
+class PredictionFields(Record):
+    """What a prediction table says of itself: the same in a file and over REST."""
 
     model_id: str
     """A model's name (its champion), `name@alias`, or `name_version`."""
-    input_table: str
+    input_table: TableName
     """A table, or a feature view (then its table); compiled: `schema.table`."""
     entity_columns: list[Name]
     feature_views: list[str]
@@ -48,7 +48,7 @@ class Prediction(Declared):
         return value
 
     @model_validator(mode="after")
-    def _distinct_columns(self) -> Prediction:
+    def _distinct_columns(self) -> Self:
         rows = [*self.entity_columns, self.event_timestamp_column]
         for name in rows:
             if rows.count(name) > 1:
@@ -70,3 +70,7 @@ class Prediction(Declared):
     @property
     def table(self) -> str:
         return f"{self.output_schema}.{self.output_table}"
+
+
+class Prediction(PredictionFields, Declared):
+    """Key in the graph: `predictions/<name>`; the name is the output table's."""

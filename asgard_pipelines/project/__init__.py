@@ -8,22 +8,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.project.cache import load
     from asgard_pipelines.project.compile import compile_repo
-    from asgard_pipelines.project.declaring import Wanted, put, remove
+    from asgard_pipelines.project.declaring import Wanted, put, remove, standing, withdraw
     from asgard_pipelines.project.declaring_features import settle_service, settle_view
+    from asgard_pipelines.project.declaring_models import dependents, settle_model, settle_prediction
     from asgard_pipelines.project.scaffold import init
 
 _HOME = {
     "Wanted": "declaring",
     "compile_repo": "compile",
+    "dependents": "declaring_models",
     "init": "scaffold",
     "load": "cache",
     "put": "declaring",
     "remove": "declaring",
+    "settle_model": "declaring_models",
+    "settle_prediction": "declaring_models",
     "settle_service": "declaring_features",
     "settle_view": "declaring_features",
+    "standing": "declaring",
+    "withdraw": "declaring",
 }
 
-__all__ = ["Wanted", "compile_repo", "init", "load", "put", "remove", "settle_service", "settle_view"]
+__all__ = [
+    "Wanted",
+    "compile_repo",
+    "dependents",
+    "init",
+    "load",
+    "put",
+    "remove",
+    "settle_model",
+    "settle_prediction",
+    "settle_service",
+    "settle_view",
+    "standing",
+    "withdraw",
+]
 
 
 def __getattr__(name: str) -> Any:

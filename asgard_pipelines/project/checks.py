@@ -20,7 +20,8 @@ from asgard_pipelines.project.documents import Document
 from asgard_pipelines.project.gold_files import known_columns
 from asgard_pipelines.project.resolve import Scope, UnresolvedError
 
-_VERSION = re.compile(r"_\d{8}_\d{6}(_\d+)?$")
+VERSION = re.compile(r"_\d{8}_\d{6}(_\d+)?$")
+"""What a model's id has after its name."""
 UNREADABLE = ""
 """Among the models that are declared wrongly: one whose name nobody could read."""
 
@@ -156,7 +157,7 @@ def check_prediction(
         if missing:
             text = f"'{view.name}' is looked up by {', '.join(missing)}: name it here"
             yield document.problem(text, "entity_columns")
-    name = _VERSION.sub("", prediction.model_name)
+    name = VERSION.sub("", prediction.model_name)
     model = next((m for m in models if m.model.name == name), None)
     if model is None and (name in unsettled or UNREADABLE in unsettled):
         return

@@ -19,7 +19,7 @@ from asgard_pipelines.project.checks import (
 from asgard_pipelines.project.documents import Document, declare, read_document, read_text
 from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
 from asgard_pipelines.project.made_contents import made_documents, with_made
-from asgard_pipelines.project.resolve import Scope, UnresolvedError, resolve
+from asgard_pipelines.project.resolve import Scope, UnresolvedError, qualified, resolve
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Made, made
 
@@ -31,8 +31,8 @@ def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) ->
 
     `over_rest` is compiled in the place of what stands, to see whether it could.
 
-    A table that is read, or that a view stands on, without being declared is taken as external when the
-    catalog has it.
+    A table that is read, or that a view, a model or a prediction stands on, without being declared is taken
+    as external when the catalog has it.
 
     Raises:
         InvalidDeclarations: everything that is wrong, with file, line and field.
@@ -52,7 +52,8 @@ def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) ->
     declared_predictions = _declared(predictions, problems, _prediction)
     if contents is None:
         raise InvalidDeclarations(problems)
-    gold |= _found_in_catalog(settings, gold, contents)
+    sources = _sources(settings, declared_models, declared_predictions)
+    gold |= _found_in_catalog(settings, gold, {*_undeclared(gold, contents), *sources} - gold.keys())
     problems += check_gold(gold)
     problems += check_views(contents, gold)
 
@@ -171,16 +172,26 @@ def _prediction(document: Document) -> Prediction:
     return declare(Prediction, document, **named)
 
 
+def _sources(
+    settings: Settings,
+    models: list[tuple[Document, Model]],
+    predictions: list[tuple[Document, Prediction]],
+) -> set[str]:
+    """What models learn from and predictions score, as tables' names; what predictions write is no table."""
+    named = {model.training_data.entity_df_source for _, model in models}
+    named |= {prediction.input_table for _, prediction in predictions}
+    return {qualified(name, settings.gold_schema) for name in named} - {one.table for _, one in predictions}
+
+
 def _found_in_catalog(
-    settings: Settings, gold: dict[str, GoldTable], contents: RepoContents
+    settings: Settings, gold: dict[str, GoldTable], missing: set[str]
 ) -> dict[str, GoldTable]:
-    missing = _undeclared(gold, contents)
     if not missing:
         return {}
     from asgard_pipelines.lakehouse import Lakehouse  # opening a catalog costs a second
 
     lakehouse = Lakehouse(settings)
-    return {table: implicit(table) for table in missing if lakehouse.exists(table)}
+    return {table: implicit(table) for table in sorted(missing) if lakehouse.exists(table)}
 
 
 def _stand_ins(gold: dict[str, GoldTable], contents: RepoContents) -> dict[str, GoldTable]:

@@ -31,6 +31,7 @@ class Wanted:
 
 
 def standing(settings: Settings, kind: MadeKind, name: str) -> Made | None:
+    """What stands under that name, if it was made over REST."""
     return next((one for one in made(settings) if (one.kind, one.name) == (kind, name)), None)
 
 
@@ -101,6 +102,24 @@ def remove(settings: Settings, kind: MadeKind, name: str, author: str) -> Made:
         ) from None
     unmake(settings, old, author)
     return old
+
+
+def withdraw(settings: Settings, new: Made, before: Made | None, author: str) -> bool:
+    """Takes back a declaration that turned out to be of no use: what it replaced stands again.
+
+    False if somebody else has changed it since: then nothing is done.
+
+    Raises:
+        Conflict: what was declared after it needs it, and is named.
+    """
+    stands = standing(settings, new.kind, new.name)
+    if stands is None or stands.id != new.id:
+        return False
+    if before is None:
+        remove(settings, new.kind, new.name, author)
+    else:
+        make(settings, new.kind, new.name, before.body, before.sent, author, replacing=new.id)
+    return True
 
 
 def _compile_with(

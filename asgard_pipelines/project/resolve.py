@@ -182,13 +182,8 @@ def _check_label(model: Model, kind: str | None) -> None:
 
 def _features(model: Model, scope: Scope, source: str) -> list[FeatureRef]:
     label = model.training_data.label_column
-    field = (
-        "feature_service"
-        if model.feature_service
-        else "feature_views"
-        if model.feature_views
-        else "training_data"
-    )
+    told = ("feature_service", "feature_views", "features")
+    field = next((name for name in told if getattr(model, name)), "training_data")
     found: dict[str, tuple[tuple[str, str], FeatureRef]] = {}
     for view, feature in _offered(model, scope, source):
         origin = (view.table if isinstance(view, FeatureView) else view.name, feature.column)
@@ -225,12 +220,30 @@ def _offered(model: Model, scope: Scope, source: str) -> Iterator[tuple[FeatureV
             view = scope.any_view(part.view, "feature_service")
             yield from ((view, feature) for feature in view.features if feature.name in part.features)
         return
+    if model.features:
+        for index, name in enumerate(model.features):
+            yield _named(scope, name, "features", index)
+        return
     if model.feature_views:
         chosen = [scope.any_view(name, "feature_views", i) for i, name in enumerate(model.feature_views)]
     else:
         chosen = list(_implied(scope, source))
     for view in chosen:
         yield from ((view, feature) for feature in view.features)
+
+
+def _named(scope: Scope, name: str, *field: str | int) -> tuple[FeatureView | OnDemandView, Feature]:
+    """Raises UnresolvedError."""
+    view_name, _, feature_name = name.partition(":")
+    view = scope.any_view(view_name, *field)
+    for feature in view.features:
+        if feature.name == feature_name:
+            return view, feature
+    known = [feature.name for feature in view.features]
+    raise UnresolvedError(
+        f"feature view '{view_name}' has no feature '{feature_name}'.{did_you_mean(feature_name, known)}",
+        *field,
+    )
 
 
 def _implied(scope: Scope, source: str) -> list[FeatureView]:
