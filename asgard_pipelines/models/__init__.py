@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asgard_pipelines.models.registration import Registration
-    from asgard_pipelines.models.registry import CHAMPION, ModelRegistry
-    from asgard_pipelines.models.version import ModelVersion
+    from asgard_pipelines.models.registry import ModelRegistry
+    from asgard_pipelines.models.version import CHAMPION, ModelVersion
 
 # MLflow reads these while it is imported, and no module of this room is imported before this one.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -20,7 +20,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _EXPORTS = {
-    "CHAMPION": "asgard_pipelines.models.registry",
+    "CHAMPION": "asgard_pipelines.models.version",
     "ModelRegistry": "asgard_pipelines.models.registry",
     "ModelVersion": "asgard_pipelines.models.version",
     "Registration": "asgard_pipelines.models.registration",

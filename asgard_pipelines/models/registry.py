@@ -16,14 +16,21 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from asgard_pipelines.errors import Invalid, ModelNotFound, Untrusted, did_you_mean
+from asgard_pipelines.errors import Conflict, Invalid, ModelNotFound, Untrusted, did_you_mean
 from asgard_pipelines.models import runs
 from asgard_pipelines.models.registration import Registration
 from asgard_pipelines.models.tracking import every, exclusive, open_client
-from asgard_pipelines.models.version import KEY_TAG, SHA256_TAG, VERSION_TAG, ModelVersion
+from asgard_pipelines.models.version import (
+    CHAMPION,
+    DEPRECATED_TAG,
+    KEY_TAG,
+    PREVIOUS,
+    SHA256_TAG,
+    VERSION_TAG,
+    ModelVersion,
+)
 from asgard_pipelines.settings import Settings
 
-CHAMPION = "champion"
 _MODEL_ID = re.compile(r"(?P<model>.+)_(?P<version>\d{8}_\d{6})")
 _ALIAS = re.compile(r"(?!latest$|v\d+$)[A-Za-z][A-Za-z0-9_-]*")
 
@@ -109,16 +116,50 @@ class ModelRegistry:
         )
 
     def promote(self, version: ModelVersion, alias: str = CHAMPION) -> ModelVersion:
-        """Give `version` the alias, taking it from whichever version had it.
+        """Give `version` the alias, taking it from whichever version had it. Of the champions, the one
+        before has the alias `previous`.
 
         Raises:
-            Invalid: an alias that MLflow keeps for itself.
+            Invalid: an alias that is kept for others.
+            Conflict: the version is deprecated.
         """
-        if not _ALIAS.fullmatch(alias):
+        if not _ALIAS.fullmatch(alias) or alias == PREVIOUS:
             raise Invalid(
-                f"'{alias}' cannot be an alias: `latest` and `v<number>` are reserved.", alias=alias
+                f"'{alias}' cannot be an alias: `latest`, `previous` and `v<number>` are reserved.",
+                alias=alias,
             )
+        if version.deprecated:
+            raise Conflict(f"'{version.model_id}' is deprecated.", model_id=version.model_id)
+        before = self._aliases(version.model).get(alias)
+        if alias == CHAMPION and before not in (None, version.number):
+            self._client.set_registered_model_alias(version.model, PREVIOUS, str(before))
         self._client.set_registered_model_alias(version.model, alias, str(version.number))
+        return self._of(version.model, version.number)
+
+    def previous(self, model: str) -> ModelVersion:
+        """The version that was the champion before.
+
+        Raises:
+            Conflict: there was none.
+        """
+        number = self._aliases(model).get(PREVIOUS)
+        if number is None:
+            raise Conflict(f"'{model}' has had no champion before this one.", model=model)
+        return self._of(model, number)
+
+    def deprecate(self, version: ModelVersion) -> ModelVersion:
+        """Mark a version as one to be used no more.
+
+        Raises:
+            Conflict: it is the champion.
+        """
+        if self._aliases(version.model).get(CHAMPION) == version.number:
+            raise Conflict(
+                f"'{version.model_id}' is the champion: promote another version first.",
+                model_id=version.model_id,
+            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._client.set_model_version_tag(version.model, str(version.number), DEPRECATED_TAG, now)
         return self._of(version.model, version.number)
 
     def artefact(self, version: ModelVersion, names: Collection[str] | None = None) -> dict[str, bytes]:
@@ -177,7 +218,8 @@ class ModelRegistry:
         try:
             return {a: int(n) for a, n in self._client.get_registered_model(model).aliases.items()}
         except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            # There is none, or there can be none of that name.
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return {}
             raise
 
@@ -194,17 +236,14 @@ class ModelRegistry:
         if not found:
             return []
         aliases = self._aliases(model)
-        by_run = {run.info.run_id: run.data.metrics for run in runs.runs(self._client, model)}
-        versions = [
-            _model_version(version, aliases, by_run.get(version.run_id or "", {})) for version in found
-        ]
+        by_run = {run.info.run_id: run for run in runs.runs(self._client, model)}
+        versions = [_model_version(version, aliases, by_run.get(version.run_id or "")) for version in found]
         return sorted(versions, key=lambda version: version.number, reverse=True)
 
     def _of(self, model: str, number: int) -> ModelVersion:
         found = self._client.get_model_version(model, str(number))
         assert found.run_id is not None  # `register` always gives one
-        metrics = self._client.get_run(found.run_id).data.metrics
-        return _model_version(found, self._aliases(model), metrics)
+        return _model_version(found, self._aliases(model), self._client.get_run(found.run_id))
 
     def _download(self, version: ModelVersion, folder: str) -> dict[str, bytes]:
         """The files in one folder of the version's run; none where there is no such folder."""
@@ -215,7 +254,8 @@ class ModelRegistry:
             return {file.name: file.read_bytes() for file in sorted(path.iterdir()) if file.is_file()}
 
 
-def _model_version(found: MlflowVersion, aliases: dict[str, int], metrics: dict[str, float]) -> ModelVersion:
+def _model_version(found: MlflowVersion, aliases: dict[str, int], run: Run | None) -> ModelVersion:
+    timed = run is not None and run.info.end_time is not None
     return ModelVersion(
         model=found.name,
         version=found.tags[VERSION_TAG],
@@ -224,10 +264,11 @@ def _model_version(found: MlflowVersion, aliases: dict[str, int], metrics: dict[
         framework=found.tags["framework"],
         model_type=found.tags["model_type"],
         aliases=sorted(alias for alias, number in aliases.items() if number == int(found.version)),
-        metrics=dict(metrics),
+        metrics=dict(run.data.metrics) if run else {},
         tags=dict(found.tags),
         created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
         run_id=found.run_id,
+        training_seconds=(run.info.end_time - run.info.start_time) / 1000 if run and timed else None,
     )
 
 

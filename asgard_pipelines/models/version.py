@@ -7,6 +7,9 @@ from datetime import datetime
 
 from asgard_pipelines.declarations import Framework, ModelType, Record
 
+CHAMPION = "champion"
+PREVIOUS = "previous"
+"""The alias of the version that was the champion before."""
 VERSION_TAG = "model_version"
 KEY_TAG = "asgard.key"
 TRAINING_TABLE_TAG = "asgard.training_table"
@@ -15,6 +18,7 @@ SOURCES_TAG = "asgard.sources"
 ROOTS_TAG = "asgard.roots"
 CONTENT_HASH_TAG = "asgard.content_hash"
 SHA256_TAG = "asgard.sha256"
+DEPRECATED_TAG = "asgard.deprecated_at"
 
 
 class ModelVersion(Record):
@@ -35,10 +39,17 @@ class ModelVersion(Record):
     created_at: datetime
     run_id: str
     """MLflow's run, in which it was trained."""
+    training_seconds: float | None = None
+    """From the beginning of the training to its end."""
 
     @property
     def model_id(self) -> str:
         return f"{self.model}_{self.version}"
+
+    @property
+    def deprecated(self) -> bool:
+        """Whether it is to be used no more; its bytes and its record stay."""
+        return DEPRECATED_TAG in self.tags
 
     @property
     def training_table(self) -> str:

@@ -119,8 +119,8 @@ def test_the_alias_moves_and_names_find_versions(registry: ModelRegistry) -> Non
     assert champion.number == 2
     for name in ["churn", "churn@champion", second.model_id]:
         assert registry.find(name) == champion
-    assert registry.find(first.model_id).aliases == []
-    assert [version.aliases for version in registry.versions()] == [["champion"], []]
+    assert registry.find(first.model_id).aliases == ["previous"]
+    assert [version.aliases for version in registry.versions()] == [["champion"], ["previous"]]
 
 
 def test_unknown_models_are_not_found_with_the_nearest_id(registry: ModelRegistry) -> None:
