@@ -2,8 +2,8 @@
 
 `gold` is what views in a feature repo are declared on, `pinned`, `IcebergStorage` and
 `IcebergLoggingDestination` are for Feast programs; the rest serves the other rooms. Feast itself is
-imported only by the modules behind these, `read_repo`, `apply` and `materialize_online`, and by
-`historical_features` when an on-demand view is among the features.
+imported only by the modules behind these, `read_repo`, `apply`, `OnlineReads` and `materialize_online`,
+and by `historical_features` when an on-demand view is among the features.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.online import materialize_online
+    from asgard_pipelines.features.online_reads import OnlineReads, OnlineRow
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.source_pins import pinned
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _HOME = {
     "IcebergLoggingDestination": "saved_rows",
     "IcebergStorage": "saved_rows",
+    "OnlineReads": "online_reads",
+    "OnlineRow": "online_reads",
     "RepoContents": "conversion",
     "read_repo": "feast_repo",
     "Joined": "historical",
@@ -41,6 +44,8 @@ __all__ = [
     "IcebergLoggingDestination",
     "IcebergStorage",
     "Joined",
+    "OnlineReads",
+    "OnlineRow",
     "RepoContents",
     "apply",
     "gold",

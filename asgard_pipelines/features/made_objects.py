@@ -55,10 +55,16 @@ def _entity(entity: Entity) -> feast.Entity:
 
 
 def _view(view: FeatureView, entities: Mapping[str, feast.Entity]) -> feast.FeatureView:
-    schema, _, table = view.table.partition(".")
     mapping = {feature.column: feature.name for feature in view.features if feature.column != feature.name}
     mapping |= {column: key for key, column in view.join_keys.items() if key != column}
     keys = zip(view.entities, view.join_keys, strict=True)
+    source = gold(
+        view.table,
+        timestamp_field=view.timestamp,
+        created_timestamp_column=view.created_timestamp,
+        field_mapping=mapping,
+    )
+    source.name = f"{view.table} of {view.name}"  # Feast takes each name once, and a table has many views
     return feast.FeatureView(
         name=view.name,
         # Of an entity that the repo's code declares the key is enough: Feast takes its type from the table.
@@ -67,12 +73,7 @@ def _view(view: FeatureView, entities: Mapping[str, feast.Entity]) -> feast.Feat
             feast.Field(name=one.name, dtype=_feast_type(one.dtype), description=one.description)
             for one in view.features
         ],
-        source=gold(
-            f"{schema}.{table}",
-            timestamp_field=view.timestamp,
-            created_timestamp_column=view.created_timestamp,
-            field_mapping=mapping,
-        ),
+        source=source,
         ttl=view.ttl,
         online=view.online,
         description=view.description,

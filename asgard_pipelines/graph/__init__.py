@@ -7,8 +7,12 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.assembly import definitions
     from asgard_pipelines.graph.backfills import BackfillOutcome, daemon_heartbeat, launch_backfill
     from asgard_pipelines.graph.check_history import CheckResult, check_results
+    from asgard_pipelines.graph.failures import RunFailure
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
     from asgard_pipelines.graph.keeping_up import due
+    from asgard_pipelines.graph.promotion import promote_version
+    from asgard_pipelines.graph.run_client import RunClient
+    from asgard_pipelines.graph.run_states import RunState
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
     from asgard_pipelines.graph.webserver import (
         LOCATION,
@@ -27,7 +31,11 @@ _HOMES = {
     "check_results": "check_history",
     "open_instance": "instance",
     "prepare_instance": "instance",
+    "RunFailure": "failures",
     "due": "keeping_up",
+    "promote_version": "promotion",
+    "RunClient": "run_client",
+    "RunState": "run_states",
     "RunEvent": "runs",
     "RunOutcome": "runs",
     "reconcile": "runs",
@@ -43,8 +51,11 @@ __all__ = [
     "LOCATION",
     "BackfillOutcome",
     "CheckResult",
+    "RunClient",
     "RunEvent",
+    "RunFailure",
     "RunOutcome",
+    "RunState",
     "check_results",
     "daemon_heartbeat",
     "definitions",
@@ -54,6 +65,7 @@ __all__ = [
     "location_error",
     "open_instance",
     "prepare_instance",
+    "promote_version",
     "reconcile",
     "reload_location",
     "run_assets",

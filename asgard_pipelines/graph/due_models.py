@@ -28,7 +28,7 @@ def _model_verdict(ground: Ground, plan: Plan, resolved: ResolvedModel) -> tuple
     if obstacle:
         return "wait", obstacle
     last = last_election(ground.settings, name)
-    verdict, reason = _due(ground, plan, resolved, last)
+    verdict, reason = due_now(ground, plan, resolved, last)
     failed, ended = ground.failures.get(name, (0, ground.now))
     if verdict != "train" or not failed:
         return verdict, reason
@@ -38,7 +38,10 @@ def _model_verdict(ground: Ground, plan: Plan, resolved: ResolvedModel) -> tuple
     return "retry", f"{reason}; {_times(failed)} failed before"
 
 
-def _due(ground: Ground, plan: Plan, resolved: ResolvedModel, last: ElectionRecord | None) -> tuple[str, str]:
+def due_now(
+    ground: Ground, plan: Plan, resolved: ResolvedModel, last: ElectionRecord | None
+) -> tuple[str, str]:
+    """`train` or `skip`, and why, whatever failed before."""
     if last is None:
         return "train", "never trained"
     if last.declaration != fingerprint(resolved):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, FeatureView, OnDemandView, fingerprint
+from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.keys import feature_key, online_key, table_keys
@@ -34,6 +35,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
         tags=view.tags,
         code_version=fingerprint(view),
     )
+    @telling
     def pin_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = house.run(context.run.run_id)
         pin = run.pin(view.table)
@@ -65,6 +67,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         tags=view.tags,
         code_version=fingerprint(view),
     )
+    @telling
     def pin_sources(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -93,6 +96,7 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
         tags=view.tags,
         code_version=fingerprint(view),
     )
+    @telling
     def materialize_view(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, GoldTable, fingerprint
 from asgard_pipelines.graph.clocks import Clock, clock_watermark, clocks
+from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import gold_key, table_keys
@@ -64,6 +65,7 @@ def _built_table(
         pool=f"gold_{table.name}",
         check_specs=check_specs(table),
     )
+    @telling
     def build_table(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 from pydantic import BaseModel
 
 from asgard_pipelines.errors import NotFound
 from asgard_pipelines.settings import Settings
+
+V = TypeVar("V", bound=BaseModel)
 
 
 class HandoffIOManager(dg.IOManager):
@@ -36,6 +39,25 @@ class HandoffIOManager(dg.IOManager):
                 return kind.model_validate_json(path.read_text())
         key = "/".join(context.asset_key.path)
         raise NotFound(f"'{key}' has not been materialized yet. Materialize it first, or together with this.")
+
+
+def handed_over(settings: Settings, key: dg.AssetKey, run_id: str, kind: type[V]) -> V:
+    """What an asset gave in a run.
+
+    Raises:
+        NotFound: nothing, or it is not kept any more.
+    """
+    path = settings.dagster_home.joinpath("handoff", *key.path, f"{run_id}.json")
+    if not path.is_file():
+        raise NotFound(f"'{'/'.join(key.path)}' gave nothing in run {run_id}.", run_id=run_id)
+    return kind.model_validate_json(path.read_text())
+
+
+def hand_over(settings: Settings, key: dg.AssetKey, value: BaseModel) -> None:
+    """What who asks for the asset's newest value gets from now on."""
+    folder = settings.dagster_home.joinpath("handoff", *key.path)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / "latest.json", value.model_dump_json())
 
 
 def _folder(key: dg.AssetKey) -> Path:

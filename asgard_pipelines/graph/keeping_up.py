@@ -55,7 +55,7 @@ def next_step(
     busy = run_under_way(instance, plan.selection)
     if busy:
         return Step(observed, plan, None, f"run {busy[:8]} is under way; what landed is decided after it")
-    request = _request(lakehouse, plan, instance)
+    request = request_for(lakehouse, plan, instance)
     _record(settings, plan)
     return Step(observed, plan, request, _summary(plan))
 
@@ -71,20 +71,27 @@ def due(settings: Settings, declarations: Declarations) -> list[Decision]:
 def _look(
     settings: Settings, lakehouse: Lakehouse, declarations: Declarations, instance: dg.DagsterInstance
 ) -> tuple[Observed, Plan]:
-    observed = observe(settings, lakehouse, declarations, instance)
-    ground = Ground(
+    ground = ground_of(settings, lakehouse, declarations, instance)
+    return ground.observed, reconciliation(ground)
+
+
+def ground_of(
+    settings: Settings, lakehouse: Lakehouse, declarations: Declarations, instance: dg.DagsterInstance
+) -> Ground:
+    """What stands now, to decide on."""
+    return Ground(
         settings,
         lakehouse,
         declarations,
-        observed,
+        observe(settings, lakehouse, declarations, instance),
         training_failures(settings, instance, declarations),
         never_online(instance, declarations),
         datetime.now(UTC),
     )
-    return observed, reconciliation(ground)
 
 
-def _request(lakehouse: Lakehouse, plan: Plan, instance: dg.DagsterInstance) -> dg.RunRequest:
+def request_for(lakehouse: Lakehouse, plan: Plan, instance: dg.DagsterInstance) -> dg.RunRequest:
+    """The run that does what is planned."""
     identity = json.dumps(
         [
             sorted(key.to_user_string() for key in plan.selection),

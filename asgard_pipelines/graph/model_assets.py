@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from asgard_pipelines.declarations import Candidate, Declarations, ResolvedModel, fingerprint
+from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import (
@@ -65,6 +66,7 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         pool=f"model_{model.name}",
         check_specs=_training_set_checks(resolved),
     )
+    @telling
     def assemble(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> Iterator[
@@ -153,6 +155,7 @@ def _candidate(
         io_manager_key="handoff",
         pool=f"model_{model.name}",
     )
+    @telling
     def train(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House], training_set: TrainingSet
     ) -> dg.MaterializeResult[ModelVersion]:
@@ -208,6 +211,7 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
         io_manager_key="handoff",
         pool=f"model_{model.name}",
     )
+    @telling
     def elect_version(
         context: dg.AssetExecutionContext,
         house: dg.ResourceParam[House],

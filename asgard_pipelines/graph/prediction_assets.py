@@ -6,11 +6,13 @@ import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, Prediction, fingerprint
 from asgard_pipelines.errors import ModelNotFound
+from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
 from asgard_pipelines.graph.keys import feature_key, model_key, prediction_key, table_keys, view_keys
 from asgard_pipelines.graph.metadata import column_lineage, figures, read_from, table_metadata, version_of
 from asgard_pipelines.graph.row_progress import RowProgress
+from asgard_pipelines.graph.run_history import PREDICTION_ID_TAG
 from asgard_pipelines.graph.table_checks import coverage_of_views
 from asgard_pipelines.training import Election
 
@@ -58,6 +60,7 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
             )
         ],
     )
+    @telling
     def score(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House], **upstream: Election
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -72,6 +75,7 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
             prediction,
             version,
             run.pins(tables),
+            prediction_id=_asked_id(context.run),
             progress=RowProgress(context, house.on_rows),
         )
         run.wrote(pin)
@@ -100,6 +104,11 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
         )
 
     return score
+
+
+def _asked_id(run: dg.DagsterRun) -> str | None:
+    """The id that was asked for. Who runs it again, from Dagster's page, asks for another prediction."""
+    return None if run.parent_run_id else run.tags.get(PREDICTION_ID_TAG)
 
 
 def view_tables(declarations: Declarations, names: list[str]) -> set[str]:

@@ -32,11 +32,11 @@ def reconciliation(ground: Ground) -> Plan:
     for prediction in ground.declarations.predictions:
         decide_prediction(ground, plan, prediction)
     decide_online(ground, plan)
-    _close(ground, plan)
+    close(ground, plan)
     return plan
 
 
-def _close(ground: Ground, plan: Plan) -> None:
+def close(ground: Ground, plan: Plan) -> None:
     """Selects what is due and everything between."""
     declarations = ground.declarations
     chosen = [gold_key(declarations.gold_by_table[table]) for table in plan.gold]

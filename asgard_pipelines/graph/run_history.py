@@ -17,6 +17,10 @@ MODELS_TAG = "asgard/models"
 """Names of the models that a run retrains, separated by commas."""
 PLAN_TAG = "asgard/plan"
 """Hash of what a reconciling run was to do, from which snapshots."""
+PRINCIPAL_TAG = "asgard/principal"
+"""Who asked for the run over REST."""
+PREDICTION_ID_TAG = "asgard/prediction_id"
+"""The id that the prediction asked for is to have."""
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,

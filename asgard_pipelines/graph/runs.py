@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -12,6 +11,7 @@ from dagster import DagsterEventType
 from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.errors import Conflict, DeclarationNotFound, did_you_mean
 from asgard_pipelines.graph.assembly import definitions
+from asgard_pipelines.graph.failures import failure_of
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.keeping_up import RANGE_END, RANGE_START, next_step
@@ -180,16 +180,9 @@ def _read(entry: dg.EventLogEntry) -> RunEvent | None:
     key = event.asset_key
     asset = key.to_user_string() if key else (event.step_key or "").replace("__", "/")
     if kind == "failed":
-        return RunEvent(kind=kind, asset=asset, message=_cause(event.step_failure_data.error))
+        return RunEvent(kind=kind, asset=asset, message=failure_of(event).message)
     if kind == "checked":
         data = event.asset_check_evaluation_data
         verdict = "passed" if data.passed else "failed"
         return RunEvent(kind=kind, asset=asset, message=f"{data.check_name} {verdict}")
     return RunEvent(kind=kind, asset=asset)
-
-
-def _cause(error: Any) -> str:
-    """The innermost message: Dagster wraps what an asset raised."""
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error else "failed"

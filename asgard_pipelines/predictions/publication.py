@@ -42,6 +42,8 @@ class Published(Record):
     feature_coverage: dict[str, float]
     declaration: str
     predicted_at: datetime
+    input_table: str | None = None
+    """Null for what was published before this was kept."""
 
 
 def last_published(lakehouse: Lakehouse, prediction: Prediction) -> Published | None:
@@ -60,6 +62,7 @@ def publish(
     version: ModelVersion,
     pins: Mapping[str, Pin],
     *,
+    prediction_id: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Published, Pin]:
     """Scores the input's rows with `version` and publishes them; the record and its snapshot.
@@ -70,6 +73,7 @@ def publish(
 
     Args:
         pins: the snapshot of the input table and of every view's table.
+        prediction_id: one to take in the place of that of the version and the pins.
         progress: told how many rows are done, and of how many: at first none, then after each batch.
 
     Raises:
@@ -81,7 +85,7 @@ def publish(
 
     source = pins[prediction.input_table]
     instants = _instants(lakehouse, prediction, source)
-    prediction_id = _identity(prediction, version, pins, instants)
+    prediction_id = prediction_id or _identity(prediction, version, pins, instants)
     done = lakehouse.find(prediction.table, prediction_id) if lakehouse.exists(prediction.table) else None
     if done is not None:
         return _recorded(lakehouse, done), done
@@ -110,6 +114,7 @@ def publish(
             feature_coverage=joined.coverage,
             declaration=fingerprint(prediction),
             predicted_at=scoring.at,
+            input_table=prediction.input_table,
         )
 
         def scored() -> pa.RecordBatchReader:
@@ -125,6 +130,14 @@ def publish(
             properties={_SUMMARY: record.model_dump_json()},
         )
     return (record if commit.landed else _recorded(lakehouse, commit.pin)), commit.pin
+
+
+def find_published(lakehouse: Lakehouse, table: str, prediction_id: str) -> tuple[Published, Pin] | None:
+    """A publication, as long as the table remembers its snapshot."""
+    pin = lakehouse.find(table, prediction_id) if lakehouse.exists(table) else None
+    if pin is None or _SUMMARY not in lakehouse.summary(pin):
+        return None
+    return _recorded(lakehouse, pin), pin
 
 
 def _recorded(lakehouse: Lakehouse, pin: Pin) -> Published:

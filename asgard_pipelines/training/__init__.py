@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asgard_pipelines.training.candidates import Trained, train_candidate
+    from asgard_pipelines.training.candidates import Trained, importances, train_candidate
     from asgard_pipelines.training.comparison import Comparison, Side, compare
     from asgard_pipelines.training.distributions import Distribution, Shift
     from asgard_pipelines.training.election import Election
-    from asgard_pipelines.training.elections import elect
+    from asgard_pipelines.training.elections import best_version, elect
     from asgard_pipelines.training.hyperparameters import check_hyperparameters
-    from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor
+    from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor, trained_features
     from asgard_pipelines.training.reproduction import Reproduction, reproduce
     from asgard_pipelines.training.row_matching import RowChanges
     from asgard_pipelines.training.training_set import TrainingSet
@@ -34,14 +34,17 @@ _EXPORTS = {
     "Side": "comparison",
     "Trained": "candidates",
     "TrainingSet": "training_set",
+    "best_version": "elections",
     "build_training_set": "training_sets",
     "compare": "comparison",
     "check_hyperparameters": "hyperparameters",
     "elect": "elections",
+    "importances": "candidates",
     "load_predictor": "predictor",
     "read_manifest": "training_sets",
     "reproduce": "reproduction",
     "train_candidate": "candidates",
+    "trained_features": "predictor",
 }
 
 __all__ = [
@@ -56,14 +59,17 @@ __all__ = [
     "Side",
     "Trained",
     "TrainingSet",
+    "best_version",
     "build_training_set",
     "check_hyperparameters",
     "compare",
     "elect",
+    "importances",
     "load_predictor",
     "read_manifest",
     "reproduce",
     "train_candidate",
+    "trained_features",
 ]
 
 

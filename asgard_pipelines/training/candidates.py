@@ -180,3 +180,15 @@ def _training_end(training_set: TrainingSet) -> dict[str, str]:
     if training_set.train_end is None:
         return {}
     return {"asgard.train_end": training_set.train_end.isoformat()}
+
+
+def importances(settings: Settings, version: ModelVersion) -> dict[str, float]:
+    """Input -> share, largest first, summing to 1.
+
+    Raises:
+        Untrusted: the record of it has not the bytes that were registered.
+    """
+    found: dict[str, float] = json.loads(
+        ModelRegistry(settings).artefact(version, [_IMPORTANCES])[_IMPORTANCES]
+    )
+    return found

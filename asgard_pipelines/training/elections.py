@@ -48,7 +48,7 @@ def elect(
     signature, metrics = judged[versions[0].version]
     metric = election_metric(signature, metrics)
     scores = {name: metrics[metric] for name, (_, metrics) in judged.items()}
-    challenger = _best(versions, scores, metric)
+    challenger = best_version(versions, scores, metric)
     if champion is None:
         reason = f"{_named(challenger, scores, metric)} is the first champion."
         return _election(registry.promote(challenger), None, True, reason, metric, scores)
@@ -83,7 +83,8 @@ def _judged(predictor: Predictor, rows: pa.Table) -> tuple[Signature, Metrics]:
     return signature, evaluate(signature, target_of(signature, rows), predictor.fitted.scores(rows))
 
 
-def _best(versions: Sequence[ModelVersion], scores: dict[str, float], metric: str) -> ModelVersion:
+def best_version(versions: Sequence[ModelVersion], scores: dict[str, float], metric: str) -> ModelVersion:
+    """The one with the best score by that metric; the first of equals."""
     sign = 1 if higher_is_better(metric) else -1
     return max(versions, key=lambda version: sign * scores[version.version])
 

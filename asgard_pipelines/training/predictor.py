@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from asgard_pipelines.declarations import FeatureRef
 from asgard_pipelines.models import ModelRegistry, ModelVersion
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training.evaluation import chosen
 from asgard_pipelines.training.fitting import FittedModel
+from asgard_pipelines.training.origin import ORIGIN, Origin
 from asgard_pipelines.training.signature import Signature
 
 
@@ -74,11 +76,22 @@ def _by_class(signature: Signature, scores: np.ndarray) -> pa.MapArray:
     return pa.MapArray.from_arrays(offsets, keys, pa.array(scores.ravel()))
 
 
-def load_predictor(settings: Settings, version: ModelVersion) -> Predictor:
-    """The version's model, ready to score.
+def load_predictor(settings: Settings, version: ModelVersion, *, threads: int | None = None) -> Predictor:
+    """The version's model, ready to score with so many threads; None: as many as the settings say.
 
     Raises:
         Untrusted: bytes that are not those registered, or hold what no model of ours is made of.
     """
     files = ModelRegistry(settings).artefact(version)
-    return Predictor(version, FittedModel.load(files, settings.thread_count))
+    return Predictor(version, FittedModel.load(files, threads or settings.thread_count))
+
+
+def trained_features(settings: Settings, version: ModelVersion) -> list[FeatureRef]:
+    """What the version was trained on, in the order in which its model takes it.
+
+    Raises:
+        Untrusted: the record of it has not the bytes that were registered.
+        Unsupported: another Asgard wrote it.
+    """
+    data = ModelRegistry(settings).artefact(version, [ORIGIN])[ORIGIN]
+    return Origin.read(data, version.model_id).resolved.features

@@ -1,0 +1,129 @@
+"""Runs asked for from outside the graph: the ordinary ones that the daemon does, and how they went."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from asgard_pipelines.declarations import Declarations, Prediction
+from asgard_pipelines.graph.asked_plans import prediction_plan, training_plan
+from asgard_pipelines.graph.handoff import handed_over
+from asgard_pipelines.graph.instance import open_instance
+from asgard_pipelines.graph.keeping_up import ground_of, request_for
+from asgard_pipelines.graph.keys import candidate_key, model_key
+from asgard_pipelines.graph.launching import launch, require_loaded, require_running
+from asgard_pipelines.graph.observation import report
+from asgard_pipelines.graph.plan import Ground, Plan
+from asgard_pipelines.graph.run_history import (
+    PREDICTION_ID_TAG,
+    PRINCIPAL_TAG,
+    bury_dead_runs,
+    run_under_way,
+)
+from asgard_pipelines.graph.run_states import RunState, run_state, tagged_run
+from asgard_pipelines.models import ModelVersion
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.training import Election
+
+if TYPE_CHECKING:
+    from asgard_pipelines.lakehouse import Lakehouse
+
+
+class RunClient:
+    """Asks the Dagster at `dagster` (its webserver's address). Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, lakehouse: Lakehouse, dagster: str) -> None:
+        self._settings, self._lakehouse, self._dagster = settings, lakehouse, dagster
+
+    @cached_property
+    def _instance(self) -> dg.DagsterInstance:
+        return open_instance(self._settings)
+
+    def require_running(self) -> None:
+        """Raises BackendUnavailable: nobody would do a run."""
+        require_running(self._dagster)
+
+    def reload(self) -> None:
+        """Has Dagster load the declarations anew. Raises BackendUnavailable."""
+        require_loaded(self._dagster)
+
+    def train(self, declarations: Declarations, name: str, principal: str) -> str | None:
+        """Asks for the model's training; the run's id, None when nothing is due.
+
+        A run under way that does it already is taken for the one asked for.
+
+        Raises:
+            ModelNotFound
+            Conflict: what it stands on is not there yet.
+            BackendUnavailable
+        """
+        ground = self._ground(declarations)
+        plan = training_plan(ground, name)
+        if plan.empty:
+            return None
+        busy = run_under_way(self._instance, plan.selection)
+        if busy and set(plan.selection) <= self._selection(busy):
+            return busy
+        return self._launch(ground, plan, {PRINCIPAL_TAG: principal})
+
+    def predict(
+        self, declarations: Declarations, prediction: Prediction, prediction_id: str, principal: str
+    ) -> str:
+        """Asks for a publication that is to have that id; the run's id.
+
+        Raises:
+            Conflict: what it stands on is not there yet.
+            BackendUnavailable
+        """
+        ground = self._ground(declarations)
+        tags = {PRINCIPAL_TAG: principal, PREDICTION_ID_TAG: prediction_id}
+        return self._launch(ground, prediction_plan(ground, prediction), tags)
+
+    def ended(self, run_id: str) -> bool:
+        """Whether the run has ended, well or badly; a run that is not there has."""
+        run = self._instance.get_run_by_id(run_id)
+        return run is None or run.is_finished
+
+    def state(self, run_id: str) -> RunState:
+        """Raises NotFound."""
+        return run_state(self._instance, run_id)
+
+    def training_under_way(self, declarations: Declarations, name: str) -> str | None:
+        """The id of an unfinished run that elects a version of the model."""
+        return run_under_way(self._instance, [model_key(declarations.model(name).model)])
+
+    def trained(self, declarations: Declarations, name: str, run_id: str) -> tuple[ModelVersion, Election]:
+        """The version that a run trained, the best of its candidates, and the election in which it stood.
+
+        Raises:
+            NotFound: that run elected nothing.
+        """
+        from asgard_pipelines.training import best_version  # scikit-learn: seconds
+
+        model = declarations.model(name).model
+        election = handed_over(self._settings, model_key(model), run_id, Election)
+        versions = [
+            handed_over(self._settings, candidate_key(model, one.name), run_id, ModelVersion)
+            for one in model.all_candidates
+        ]
+        return best_version(versions, election.scores, election.metric), election
+
+    def prediction_run(self, prediction_id: str) -> RunState | None:
+        """The newest run that was asked for a prediction by that id."""
+        return tagged_run(self._instance, PREDICTION_ID_TAG, prediction_id)
+
+    def _ground(self, declarations: Declarations) -> Ground:
+        bury_dead_runs(self._settings, self._instance)
+        return ground_of(self._settings, self._lakehouse, declarations, self._instance)
+
+    def _launch(self, ground: Ground, plan: Plan, tags: dict[str, str]) -> str:
+        if plan.partitions:
+            report(ground.observed, self._instance)  # a run's range is of keys that Dagster knows
+        request = request_for(self._lakehouse, plan, self._instance)
+        return launch(self._dagster, plan.selection, {**request.tags, **tags})
+
+    def _selection(self, run_id: str) -> set[dg.AssetKey]:
+        run = self._instance.get_run_by_id(run_id)
+        return set(run.asset_selection or ()) if run else set()
