@@ -11,6 +11,8 @@ from asgard_pipelines.api.auditing import Auditing
 from asgard_pipelines.api.bodies import JsonBodies
 from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
+from asgard_pipelines.api.feast_models import router as feast_models
+from asgard_pipelines.api.feast_predictions import router as feast_predictions
 from asgard_pipelines.api.feast_status import router as feast_status
 from asgard_pipelines.api.health import router as health
 from asgard_pipelines.api.house import House
@@ -18,9 +20,10 @@ from asgard_pipelines.api.idempotency import Idempotency
 from asgard_pipelines.api.loopback import LoopbackOnly
 from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.api.request_log import RequestLog
+from asgard_pipelines.api.runs import router as runs
 from asgard_pipelines.settings import Settings
 
-_ROUTERS = (health, documentation, feast_status, feast_features)
+_ROUTERS = (health, documentation, feast_status, feast_features, feast_models, feast_predictions, runs)
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
 
 The API declares, asks the graph to run, and reads results. What it starts is an ordinary run in Dagster, with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import cached_property
 from threading import Lock
@@ -14,8 +15,10 @@ from asgard_pipelines.graph import reload_location
 from asgard_pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    from asgard_pipelines.graph import RunClient
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
+    from asgard_pipelines.predictions import OnlinePredictions
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ class House:
         self.settings = settings
         self.declaring = Lock()
         """Held while declarations change: each is compiled with all that stand."""
+        self.followers: set[asyncio.Task[None]] = set()
+        """Of runs that nobody waits for any more."""
 
     @property
     def declarations(self) -> Declarations:
@@ -47,18 +52,35 @@ class House:
 
         return ModelRegistry(self.settings)
 
+    @cached_property
+    def runs(self) -> RunClient:
+        from asgard_pipelines.graph import RunClient
+
+        return RunClient(self.settings, self.lakehouse, self.dagster)
+
+    @cached_property
+    def online(self) -> OnlinePredictions:
+        from asgard_pipelines.predictions import OnlinePredictions
+
+        return OnlinePredictions(self.settings, self.registry)
+
+    @property
+    def dagster(self) -> str:
+        """The address of Dagster's webserver."""
+        return f"http://127.0.0.1:{self.settings.dagster_port}"
+
     def publish(self, tasks: BackgroundTasks, changed: bool) -> None:
         """Tells Feast's registry at once of changed declarations, and Dagster after the answer."""
         if changed:
             from asgard_pipelines.features import apply
 
             apply(self.settings)
-            tasks.add_task(self._reload)
+            tasks.add_task(self.reload)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """Dagster loads its definitions anew; where none is running there is nothing to tell."""
         try:
-            problem = reload_location(f"http://127.0.0.1:{self.settings.dagster_port}")
+            problem = reload_location(self.dagster)
         except OSError:
             _log.info("no Dagster webserver answers: it will read the declarations when it starts")
             return

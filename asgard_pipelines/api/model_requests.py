@@ -1,0 +1,170 @@
+"""What is done for a request about models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from asgard_pipelines.api.asked_runs import AskedRun, Declaring, once_loaded
+from asgard_pipelines.api.house import House
+from asgard_pipelines.api.model_answers import ShownModel, listed_model
+from asgard_pipelines.declarations import Declarations, ModelBody, ResolvedModel
+from asgard_pipelines.errors import Conflict, ModelNotFound, did_you_mean
+from asgard_pipelines.models import CHAMPION, ModelVersion
+from asgard_pipelines.state import last_election
+
+
+@dataclass(frozen=True)
+class AskedTraining:
+    """`run` is under way if anything was `due`, else the one that trained last."""
+
+    run: AskedRun
+    due: bool
+    declarations: Declarations
+
+
+def ask_training(house: House, body: ModelBody, author: str, *, replace: bool) -> AskedTraining:
+    """Declares the model, unless it stands as sent, and asks for its training.
+
+    Raises:
+        BackendUnavailable: Dagster does not run; nothing was changed.
+        Conflict: another model has the name, and `replace` is off, or it is the repo's.
+    """
+    house.runs.require_running()
+    declaring = _declared(house, body, author, replace=replace)
+    declarations = house.declarations
+    run_id = once_loaded(house, declaring, lambda: house.runs.train(declarations, body.name, author))
+    due = run_id is not None
+    if run_id is None:
+        last = last_election(house.settings, body.name)
+        assert last is not None  # what was never trained is due
+        run_id = last.run_id
+    return AskedTraining(AskedRun(run_id, declaring), due, declarations)
+
+
+def _declared(house: House, body: ModelBody, author: str, *, replace: bool) -> Declaring:
+    from asgard_pipelines.project import Wanted, put, settle_model, standing
+
+    sent = body.model_dump(mode="json")
+    with house.declaring:
+        before = standing(house.settings, "model", body.name)
+        if before is not None and before.sent == sent:
+            return Declaring(before, before, False, author)  # as it was settled then, whatever stands now
+        declarations = house.declarations
+        if before is None:
+            _free(declarations, body.name)
+        model = settle_model(body, declarations, house.lakehouse)
+        made, changed = put(house.settings, [Wanted("model", model, sent)], author, replace=replace)
+        return Declaring(made[0], before, changed, author)
+
+
+def _free(declarations: Declarations, name: str) -> None:
+    for resolved in declarations.models:
+        if resolved.model.name == name:
+            raise Conflict(
+                f"Model '{name}' is declared in {resolved.model.where.file}: change it there.", name=name
+            )
+
+
+def show_model(house: House, model_id: str) -> ShownModel:
+    """Raises ModelNotFound."""
+    from asgard_pipelines.project import dependents
+    from asgard_pipelines.training import importances
+
+    declarations = house.declarations
+    declared = {one.model.name: one for one in declarations.models}
+    versions = house.registry.versions(model_id) if model_id.isidentifier() else []
+    if model_id not in declared and not versions:
+        versions = [_version(house, model_id, declared)]
+    name = versions[0].model if versions else model_id
+    resolved = declared.get(name)
+    chosen = next((one for one in versions if CHAMPION in one.aliases), versions[0] if versions else None)
+    listed = listed_model(house, declarations, name, versions)
+    return ShownModel(
+        **listed.model_dump(),
+        feature_importance=importances(house.settings, chosen) if chosen else {},
+        source=resolved.source if resolved else None,
+        label_column=resolved.model.training_data.label_column if resolved else None,
+        features=[f"{ref.view}:{ref.feature}" for ref in resolved.features] if resolved else [],
+        needed_by=dependents(declarations, name),
+    )
+
+
+def _version(house: House, model_id: str, known: Collection[str]) -> ModelVersion:
+    """Raises ModelNotFound, that knows declared models too."""
+    try:
+        return house.registry.find(model_id)
+    except ModelNotFound as error:
+        ids = [*error.details.get("available_models", []), *known]
+        raise ModelNotFound(
+            f"Model '{model_id}' not found.{did_you_mean(model_id, ids)}", available_models=sorted(set(ids))
+        ) from None
+
+
+def end_model(house: House, model_id: str, author: str) -> Literal["deleted", "deprecated"]:
+    """Ends a declaration by the model's name; deprecates a version by its id.
+
+    Raises:
+        ModelNotFound
+        Conflict: prediction tables need it, it is the champion, or it is declared in the repo.
+    """
+    from asgard_pipelines.project import dependents, remove
+
+    with house.declaring:
+        declarations = house.declarations
+        declared = {one.model.name: one for one in declarations.models}
+        if model_id in declared:
+            _unneeded(model_id, dependents(declarations, model_id))
+            _made_over_rest(house, declared[model_id])
+            remove(house.settings, "model", model_id, author)
+            return "deleted"
+        version = _version(house, model_id, declared)
+        if model_id == version.model:
+            raise ModelNotFound(f"Model '{model_id}' is declared no more.", available_models=sorted(declared))
+        named = [
+            f"predictions/{one.name}" for one in declarations.predictions if one.model_id == version.model_id
+        ]
+        _unneeded(version.model_id, named)
+        house.registry.deprecate(version)
+        house.online.models.forget_names()
+        return "deprecated"
+
+
+def _unneeded(model_id: str, needed_by: list[str]) -> None:
+    if needed_by:
+        raise Conflict(f"'{model_id}' is needed by {', '.join(needed_by)}.", needed_by=needed_by)
+
+
+def _made_over_rest(house: House, resolved: ResolvedModel) -> None:
+    from asgard_pipelines.project import standing
+
+    model = resolved.model
+    if standing(house.settings, "model", model.name) is None:
+        raise Conflict(
+            f"Model '{model.name}' is declared in {model.where.file}: delete it there.", name=model.name
+        )
+
+
+def promote(house: House, name: str, model_id: str, alias: str, author: str) -> ModelVersion:
+    """Raises ModelNotFound, Conflict, Invalid."""
+    version = house.registry.find(model_id)
+    if version.model != name:
+        raise ModelNotFound(f"'{model_id}' is no version of '{name}'.", model_id=model_id, model=name)
+    return _promoted(house, version, f"{author} promoted {version.model_id} over REST.", alias)
+
+
+def roll_back(house: House, name: str, author: str) -> ModelVersion:
+    """Raises ModelNotFound; Conflict: there was no champion before."""
+    champion = house.registry.find(name)
+    before = house.registry.previous(name)
+    reason = f"{author} rolled back from {champion.model_id} to {before.model_id} over REST."
+    return _promoted(house, before, reason, CHAMPION)
+
+
+def _promoted(house: House, version: ModelVersion, reason: str, alias: str) -> ModelVersion:
+    from asgard_pipelines.graph import promote_version
+
+    promoted = promote_version(house.settings, house.declarations, version, reason, alias)
+    house.online.models.forget_names()
+    return promoted
