@@ -104,7 +104,7 @@ def _clocks(draw: st.DrawFn) -> _Clock:
 @st.composite
 def cases(draw: st.DrawFn, most_feeds: int = 2) -> Case:
     clock = draw(_clocks())
-    kinds = draw(st.lists(st.sampled_from(KEYS), max_size=3))
+    kinds = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=draw(st.sampled_from([1, 1, 2, 3]))))
     feeds = [draw(_feeds(clock, kinds)) for _ in range(draw(st.integers(1, most_feeds)))]
     kind_of = {f"k{part}{side}": kind for part, kind in enumerate(kinds) for side in ("", "_too")}
     types = {name: draw(st.sampled_from(kind.asked)) for name, kind in kind_of.items()}
@@ -150,8 +150,8 @@ def _rows(draw: st.DrawFn, pools: Mapping[str, Sequence[Any]]) -> st.SearchStrat
     """
     columns = {}
     for name, pool in pools.items():
-        some = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=4)) if len(pool) < 8 else [*pool]
-        columns[name] = some + [None] * draw(st.integers(0, 1))
+        few = st.lists(st.sampled_from(pool), min_size=1, max_size=3)
+        columns[name] = draw(few | st.just(list(pool))) + draw(st.sampled_from([[], [None]]))
 
     def row(number: int) -> dict[str, Any]:
         values = {}

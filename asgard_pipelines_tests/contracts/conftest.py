@@ -31,6 +31,7 @@ def _in_small_pieces(patch: pytest.MonkeyPatch) -> Engine:
     patch.setattr(streamed_rows, "_BATCH_ROWS", 4)
     patch.setattr(parquet_parts, "_BATCH_ROWS", 2)
     patch.setattr(winners, "_MANY_TIES", 1)
+    patch.setattr(winners, "_PART", 3)
     return StreamedJoin(threads=1, held_bytes=100)
 
 

@@ -129,8 +129,8 @@ MUTANTS = (
     Mutant(
         "rows from disk in another's place",
         "features/spill.py",
-        "places[table.column(len(schema)).to_numpy()]",
-        "places[np.sort(table.column(len(schema)).to_numpy())]",
+        "places[asked] =",
+        "places[np.sort(asked)] =",
     ),
     Mutant(
         "keys pruned too far",

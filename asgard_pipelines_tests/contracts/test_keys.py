@@ -43,7 +43,7 @@ def test_the_parts_of_a_key_are_not_confused(ask: Ask, one: tuple[Any, Any], oth
 
 
 def test_text_is_the_same_only_byte_for_byte(ask: Ask) -> None:
-    words = ["é", "e\u0301", "a", "a ", "A", "", "a\0", "x" * 16, "x" * 17, "日本"]
+    words = ["é", "e\u0301", "a", "a ", "A", "", "a\0", "x" * 16, "x" * 17, "x" * 16 + "y", "日本"]
     asked = {"k": words, "at": times(*[NOON] * len(words))}
     assert ask(asked, asked | {"v": list(range(len(words)))}) == list(range(len(words)))
     for number, word in enumerate(words):
