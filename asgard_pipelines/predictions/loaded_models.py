@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from threading import Lock
 
 from asgard_pipelines.models import ModelRegistry, ModelVersion
@@ -41,7 +42,7 @@ class LoadedModels:
             self._loaded.move_to_end(version.model_id)
             while len(self._loaded) > _MOST:
                 self._loaded.popitem(last=False)
-        return predictor
+        return replace(predictor, version=version)  # its aliases as they are now
 
     def forget_names(self) -> None:
         """An alias has moved: look at once."""

@@ -1,0 +1,248 @@
+"""Models that have been trained: predicting with them at once, promoting, rolling back, deprecating."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from asgard_pipelines.api import create_app
+from asgard_pipelines.api.house import House
+from asgard_pipelines.declarations import ModelBody, PredictionBody
+from asgard_pipelines.graph import due, prepare_instance, reconcile
+from asgard_pipelines.lakehouse import Lakehouse
+from asgard_pipelines.models import ModelRegistry, ModelVersion
+from asgard_pipelines.predictions import last_published
+from asgard_pipelines.project import Wanted, init, put, settle_model, settle_prediction
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import last_decisions, last_election
+from asgard_pipelines_tests.api.documents import (
+    BATCH_PREDICTIONS,
+    CREATE_FEATURE_VIEW,
+    TRAIN_MODEL,
+    altered,
+    customer_features,
+    customers_to_score,
+)
+
+NAME = "churn"
+FEATURES = {"total_orders": 15, "total_spent": 83.37, "avg_order_value": 5.2}
+FOREST = {"n_estimators": 20, "max_depth": 4}
+
+
+class Trained:
+    """A model with two versions of different depth, its view online, and a prediction table by it."""
+
+    def __init__(self, app: FastAPI, client: TestClient) -> None:
+        self.house: House = app.state.house
+        self.client = client
+        self.lakehouse = self.house.lakehouse
+
+    @property
+    def settings(self) -> Settings:
+        return self.house.settings
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(self.settings)
+
+    def train(self, **fields: Any) -> None:
+        """Declares it so, and does what is due in this process."""
+        body = altered(TRAIN_MODEL, name=NAME, **fields)
+        model = settle_model(ModelBody.model_validate(body), self.house.declarations, self.lakehouse)
+        put(self.settings, [Wanted("model", model, body)], "somebody", replace=True)
+        self.keep_up()
+
+    def keep_up(self) -> None:
+        for outcome in reconcile(self.settings, self.house.declarations):
+            assert outcome.failures == []
+
+    def versions(self) -> list[ModelVersion]:
+        """Newest first."""
+        return self.registry.versions(NAME)
+
+    def online(self, status: int = 200, **body: Any) -> dict[str, Any]:
+        answer = self.client.post("/feast/predictions/online", json={"model_id": NAME, **body})
+        assert answer.status_code == status, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    folder: Path = tmp_path_factory.mktemp("trained")
+    init(folder / "shop", empty=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ASGARD_REPO", str(folder / "shop"))
+        environment.setenv("ASGARD_HOME", str(folder / "home"))
+        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        settings = Settings.read()
+        prepare_instance(settings)
+        lakehouse = Lakehouse(settings)
+        lakehouse.append("gold.customer_features", customer_features(), key="features")
+        lakehouse.append("gold.customers_to_score", customers_to_score(), key="to score")
+        app = create_app(settings)
+        with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+            view = altered(CREATE_FEATURE_VIEW, online=True, ttl_seconds=None)
+            assert client.post("/feast/features", json=view).status_code == 201
+            world = Trained(app, client)
+            world.train(hyperparameters__params=FOREST)
+            table = altered(BATCH_PREDICTIONS, model_id=NAME)
+            prediction = settle_prediction(
+                PredictionBody.model_validate(table), world.house.declarations, lakehouse
+            )
+            put(settings, [Wanted("prediction", prediction, table)], "somebody")
+            world.train(hyperparameters__params=FOREST | {"max_depth": 5})
+            assert len(world.versions()) == 2
+            yield world
+
+
+def test_features_that_are_sent_are_predicted_at_once(trained: Trained) -> None:
+    answer = trained.online(features=FEATURES)
+    champion = trained.registry.champion(NAME)
+    assert champion is not None
+    assert (answer["model_id"], answer["model_version"]) == (champion.model_id, champion.version)
+    assert answer["features"] == FEATURES
+    assert answer["probabilities"] == {
+        "true": answer["prediction"],
+        "false": pytest.approx(1 - answer["prediction"]),
+    }
+    assert answer["predicted_label"] is (answer["prediction"] > 0.5)
+    for name in (champion.model_id, f"{NAME}@champion"):
+        assert trained.online(model_id=name, features=FEATURES)["prediction"] == answer["prediction"]
+
+
+def test_an_online_prediction_is_that_of_the_prediction_table(trained: Trained) -> None:
+    rows = trained.lakehouse.read_table(trained.lakehouse.pin("gold.churn_predictions")).to_pylist()
+    published = {row["customer_id"]: row for row in rows}
+    source = {row["customer_id"]: row for row in customer_features().to_pylist()}
+    for customer in ("C000", "C017", "C039"):
+        given = {name: source[customer][name] for name in FEATURES}
+        answer = trained.online(model_id=published[customer]["model_id"], features=given)
+        assert answer["prediction"] == published[customer]["churn_probability"]
+        by_entity = trained.online(
+            model_id=published[customer]["model_id"], entities={"customer_id": customer}
+        )
+        assert by_entity["prediction"] == published[customer]["churn_probability"]
+        assert by_entity["features"] == given
+        assert by_entity["feature_status"] == {"customer_features": "found"}
+
+
+def test_what_is_missing_extra_or_unknown_is_said(trained: Trained) -> None:
+    error = trained.online(400, features={"total_orders": 1, "total_spent": 2.0, "age": 40})["error"]
+    assert (error["details"]["missing"], error["details"]["extra"]) == (["avg_order_value"], ["age"])
+    error = trained.online(400, features=FEATURES | {"total_orders": "many"})["error"]
+    assert error["code"] == "TYPE_MISMATCH"
+    error = trained.online(400, entities={"customer_id": "nobody"})["error"]
+    assert "customer_features: missing" in error["message"]
+    error = trained.online(404, model_id="chrun", features=FEATURES)["error"]
+    assert (error["code"], NAME in error["message"]) == ("MODEL_NOT_FOUND", True)
+    assert trained.online(400)["error"]["code"] == "VALIDATION_ERROR"
+
+
+def test_a_promoted_version_predicts_and_a_rollback_brings_the_one_before_back(trained: Trained) -> None:
+    champion = trained.registry.champion(NAME)
+    assert champion is not None
+    other = next(one for one in trained.versions() if one.version != champion.version)
+    before = trained.online(features=FEATURES)
+    answer = trained.client.post(f"/feast/models/{NAME}/promote", json={"version": other.version})
+    assert (answer.status_code, answer.json()["aliases"]) == (200, ["champion"])
+    assert trained.online(features=FEATURES)["model_id"] == other.model_id
+    election = last_election(trained.settings, NAME)
+    assert election is not None
+    assert election.version == other.version
+    decided = next(one for one in last_decisions(trained.settings) if one.subject == f"models/{NAME}")
+    assert (decided.verdict, other.model_id in decided.reason) == ("promote", True)
+    verdicts = {one.subject: one.verdict for one in due(trained.settings, trained.house.declarations)}
+    assert verdicts[f"models/{NAME}"] == "skip"
+    assert verdicts["predictions/churn_predictions"] == "predict"
+    trained.keep_up()
+    table = trained.house.declarations.prediction("churn_predictions")
+    published = last_published(trained.lakehouse, table)
+    assert published is not None
+    assert published.model_version == other.version
+
+    answer = trained.client.post(f"/feast/models/{NAME}/rollback")
+    assert (answer.status_code, answer.json()["model_id"]) == (200, champion.model_id)
+    after = trained.online(features=FEATURES)
+    assert (after["model_id"], after["prediction"]) == (before["model_id"], before["prediction"])
+
+
+def test_an_alias_that_moves_elsewhere_is_noticed(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asgard_pipelines.predictions.loaded_models._SECONDS", 0.0)
+    for version in trained.versions():
+        trained.registry.promote(version, "staging")
+        answer = trained.online(model_id=f"{NAME}@staging", features=FEATURES)
+        assert answer["model_id"] == version.model_id
+
+
+def test_an_artefact_with_other_bytes_is_never_loaded(trained: Trained) -> None:
+    newest, oldest = trained.versions()
+    files = list(Path(trained.settings.artefact_root).rglob("signature.json"))
+    assert len(files) == 2
+    kept = {path: path.read_bytes() for path in files}
+    trained.house.online.models._loaded.clear()
+    try:
+        for path, data in kept.items():
+            path.write_text(json.dumps(json.loads(data) | {"positive_label": False}))
+        for version in (newest, oldest):
+            error = trained.online(409, model_id=version.model_id, features=FEATURES)["error"]
+            assert error["code"] == "UNTRUSTED_ARTEFACT"
+    finally:
+        for path, data in kept.items():
+            path.write_bytes(data)
+    assert trained.online(model_id=newest.model_id, features=FEATURES)["mode"] == "online"
+
+
+def test_models_and_publications_are_listed_and_shown(trained: Trained) -> None:
+    (listed,) = trained.client.get("/feast/models").json()
+    assert (listed["name"], listed["model_name"], listed["status"]) == (NAME, NAME, "completed")
+    assert {one["version"] for one in listed["versions"]} == {one.version for one in trained.versions()}
+    shown = trained.client.get(f"/feast/models/{NAME}").json()
+    assert shown["needed_by"] == ["predictions/churn_predictions"]
+    assert shown["source"] == "gold.customer_features"
+    table = trained.house.declarations.prediction("churn_predictions")
+    published = last_published(trained.lakehouse, table)
+    assert published is not None
+    answer = trained.client.get(f"/feast/predictions/{published.prediction_id}").json()
+    assert (answer["num_predictions"], answer["status"]) == (published.rows, "completed")
+    assert datetime.fromisoformat(answer["created_at"]) == published.predicted_at
+
+
+def test_a_fixed_window_is_due_only_when_rows_inside_it_change(trained: Trained) -> None:
+    def land(time: datetime) -> str:
+        """What is decided on the model after a landing of one such row."""
+        row = customer_features(1)
+        at = pa.array([time], pa.timestamp("us"))
+        row = row.set_column(row.schema.get_field_index("created_at"), "created_at", at)
+        trained.lakehouse.append("gold.customer_features", row, key=str(time))
+        decisions = due(trained.settings, trained.house.declarations)
+        return next(one.verdict for one in decisions if one.subject == f"models/{NAME}")
+
+    assert land(datetime(2025, 1, 1)) == "skip"
+    assert land(datetime(2024, 12, 31)) == "train"
+
+
+def test_a_version_is_deprecated_and_a_model_deleted_once_nothing_needs_them(trained: Trained) -> None:
+    champion = trained.registry.champion(NAME)
+    assert champion is not None
+    other = next(one for one in trained.versions() if one.version != champion.version)
+    assert trained.client.delete(f"/feast/models/{champion.model_id}").status_code == 409
+    assert trained.client.delete(f"/feast/models/{other.model_id}").json()["status"] == "deprecated"
+    assert trained.online(409, model_id=other.model_id, features=FEATURES)["error"]["code"] == "CONFLICT"
+    promoted = trained.client.post(f"/feast/models/{NAME}/promote", json={"model_id": other.model_id})
+    assert promoted.status_code == 409
+
+    assert trained.client.delete(f"/feast/models/{NAME}").status_code == 409
+    assert trained.client.delete("/feast/predictions/churn_predictions").status_code == 200
+    assert trained.client.delete(f"/feast/models/{NAME}").json() == {"model_id": NAME, "status": "deleted"}
+    (listed,) = trained.client.get("/feast/models").json()
+    assert (listed["status"], len(listed["versions"])) == ("deprecated", 2)
