@@ -124,7 +124,7 @@ def _feeds(draw: st.DrawFn, clock: _Clock, kinds: list[Kind]) -> Feed:
     own = {f"k{part}": kind for part, kind in enumerate(kinds)}
     at, created = draw(st.sampled_from([("at", "created"), ("event time", "größe"), ("k.at", "1st")]))
     times = {at: draw(st.sampled_from([US, US, ZONED, pa.date32()]))}
-    if draw(st.booleans()):
+    if draw(st.integers(0, 4)):
         times[created] = draw(st.sampled_from([US, ZONED, pa.date32()]))
     values = {f"v{n}": kind for n, kind in enumerate(draw(st.lists(st.sampled_from(VALUES), max_size=3)))}
     columns = {name: draw(st.sampled_from(kind.stored)) for name, kind in (own | values).items()} | times
@@ -199,11 +199,11 @@ def _questions(draw: st.DrawFn, clock: _Clock, feeds: list[Feed], name: str) -> 
     everything = [*feed.values, *feed.keys, feed.timestamp, *([feed.created] if feed.created else [])]
     chosen = draw(st.lists(st.sampled_from(everything), max_size=4))
     unit = clock.unit
-    ages = [None, None, timedelta(0), unit, 2 * unit, unit + _US, unit - _US, timedelta.max]
+    ages = [None, None, None, timedelta(0), unit, 2 * unit, unit + _US, unit - _US, timedelta.max]
     rule = Rule(
         keys=keys,
         timestamp=feed.timestamp,
-        created_timestamp=draw(st.sampled_from([feed.created, feed.created, None])),
+        created_timestamp=draw(st.sampled_from([feed.created] * 4 + [None])),
         ttl=draw(st.sampled_from(ages)),
         ties=draw(st.sampled_from([sorted(feed.values), sorted(feed.values, reverse=True), everything, []])),
     )
