@@ -42,6 +42,13 @@ reproduce: .venv/.dev ## Train twenty models, let their sources move on, and mak
 mutants: .venv/.dev ## Plant faults in copies of the package, and see the point-in-time contract catch each
 	@$(BIN)/python -m asgard_pipelines_tests.contracts.plant
 
+fuzz: .venv/.dev ## Send the API 20,000 requests made from its OpenAPI, and each hostile value to every place
+	@FUZZ_REQUESTS=20000 HOSTILE_PLACES=1000 $(BIN)/pytest -n 2 asgard_pipelines_tests/api/test_openapi.py \
+	  asgard_pipelines_tests/api/test_hostile.py $(ARGS)
+
+postman: .venv/.ready ## Write the API's Postman collection anew from its OpenAPI
+	@$(BIN)/python -m asgard_pipelines.api.postman docs/postman/feast_api_collection.json
+
 bench: .venv/.ready ## Measure, beside stock Feast; ONLY=pit or scoring, SCALE=0.1, OUT=folder, BENCH_DIR=folder
 	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(OUT),--out $(OUT)) $(if $(BENCH_DIR),--data $(BENCH_DIR))

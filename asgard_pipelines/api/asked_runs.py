@@ -34,14 +34,14 @@ WaitSeconds = Annotated[
 
 @dataclass(frozen=True)
 class Declaring:
-    """What a request has declared."""
+    """What a request declares."""
 
     made: Made
-    before: Made | None
-    """What stood in its place."""
     changed: bool
     """Whether it stands since this request."""
     author: str
+    proven: bool = False
+    """Whether it has worked before: if it fails now, it was not the declaration's fault."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ async def completed(house: House, asked: AskedRun, seconds: float) -> RunState |
 
     Raises:
         AsgardError: the typed error with which it failed. Where the declaration was to blame (a 4xx), and
-            was made by this request, it is withdrawn.
+            has never worked, it is withdrawn: what it replaced stands again.
     """
     if not await _ended(house, asked.run_id, time.monotonic() + seconds):
         follower = asyncio.create_task(_follow(house, asked))
@@ -106,18 +106,18 @@ def _outcome(house: House, asked: AskedRun) -> RunState:
     if state.status == "completed":
         return state
     error = state.error()
-    if asked.declaring.changed and 400 <= error.status < 500:
+    if not asked.declaring.proven and 400 <= error.status < 500:
         _withdraw(house, asked.declaring)
     raise error
 
 
 def _withdraw(house: House, declaring: Declaring) -> None:
-    from asgard_pipelines.project import withdraw
+    from asgard_pipelines.project import replaced, withdraw
 
     made = declaring.made
     with house.declaring:
         try:
-            withdraw(house.settings, made, declaring.before, declaring.author)
+            withdraw(house.settings, made, replaced(house.settings, made), declaring.author)
         except Conflict as needed:  # somebody has built on it in the meantime: it stays, and is theirs to end
             _log.warning("%s '%s' stays declared: %s", made.kind, made.name, needed.message)
             return

@@ -46,7 +46,7 @@ def list_feature_views(request: Request, _: Reader) -> list[ListedView]:
     return listed_views(request.app.state.house)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={200: {"model": RegisteredView}})
 def create_feature_view(
     body: FeatureViewBody,
     request: Request,
@@ -76,7 +76,7 @@ def create_feature_view(
     )
 
 
-@router.post("/service", status_code=201)
+@router.post("/service", status_code=201, responses={200: {"model": CreatedService}})
 def create_feature_service(
     body: FeatureServiceBody,
     request: Request,

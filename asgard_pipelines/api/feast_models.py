@@ -74,7 +74,7 @@ async def train_model(
     policy. The same body again trains again when something is due; else it answers 200 with the version
     that there is."""
     house: House = request.app.state.house
-    asked = await run_in_threadpool(ask_training, house, body, author, replace=replace)
+    asked = await run_in_threadpool(ask_training, house, body, author, replacing=replace)
     if asked.due:
         state = await asked_runs.completed(house, asked.run, wait_seconds if wait else 0)
         if state is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from asgard_pipelines.api.asked_runs import AskedRun, Declaring, once_loaded
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.model_answers import ShownModel, listed_model
-from asgard_pipelines.declarations import Declarations, ModelBody, ResolvedModel
+from asgard_pipelines.declarations import Declarations, ModelBody, ResolvedModel, fingerprint
 from asgard_pipelines.errors import Conflict, ModelNotFound, did_you_mean
 from asgard_pipelines.models import CHAMPION, ModelVersion
 from asgard_pipelines.state import last_election
@@ -24,39 +24,40 @@ class AskedTraining:
     declarations: Declarations
 
 
-def ask_training(house: House, body: ModelBody, author: str, *, replace: bool) -> AskedTraining:
+def ask_training(house: House, body: ModelBody, author: str, *, replacing: bool) -> AskedTraining:
     """Declares the model, unless it stands as sent, and asks for its training.
 
     Raises:
         BackendUnavailable: Dagster does not run; nothing was changed.
-        Conflict: another model has the name, and `replace` is off, or it is the repo's.
+        Conflict: another model has the name, and `replacing` is off, or it is the repo's.
     """
     house.runs.require_running()
-    declaring = _declared(house, body, author, replace=replace)
+    declaring = _declared(house, body, author, replacing=replacing)
     declarations = house.declarations
+    last = last_election(house.settings, body.name)
+    proven = last is not None and last.declaration == fingerprint(declarations.model(body.name))
+    declaring = replace(declaring, proven=proven)
     run_id = once_loaded(house, declaring, lambda: house.runs.train(declarations, body.name, author))
-    due = run_id is not None
-    if run_id is None:
-        last = last_election(house.settings, body.name)
-        assert last is not None  # what was never trained is due
-        run_id = last.run_id
-    return AskedTraining(AskedRun(run_id, declaring), due, declarations)
+    if run_id is not None:
+        return AskedTraining(AskedRun(run_id, declaring), True, declarations)
+    assert last is not None  # what was never trained is due
+    return AskedTraining(AskedRun(last.run_id, declaring), False, declarations)
 
 
-def _declared(house: House, body: ModelBody, author: str, *, replace: bool) -> Declaring:
+def _declared(house: House, body: ModelBody, author: str, *, replacing: bool) -> Declaring:
     from asgard_pipelines.project import Wanted, put, settle_model, standing
 
     sent = body.model_dump(mode="json")
     with house.declaring:
         before = standing(house.settings, "model", body.name)
         if before is not None and before.sent == sent:
-            return Declaring(before, before, False, author)  # as it was settled then, whatever stands now
+            return Declaring(before, False, author)  # as it was settled then, whatever stands now
         declarations = house.declarations
         if before is None:
             _free(declarations, body.name)
         model = settle_model(body, declarations, house.lakehouse)
-        made, changed = put(house.settings, [Wanted("model", model, sent)], author, replace=replace)
-        return Declaring(made[0], before, changed, author)
+        made, changed = put(house.settings, [Wanted("model", model, sent)], author, replace=replacing)
+        return Declaring(made[0], changed, author)
 
 
 def _free(declarations: Declarations, name: str) -> None:

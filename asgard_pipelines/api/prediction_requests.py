@@ -8,7 +8,7 @@ from uuid import uuid4
 from asgard_pipelines.api.asked_runs import AskedRun, Declaring, once_loaded
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.prediction_answers import BatchPrediction, RunningPrediction, find_batch
-from asgard_pipelines.declarations import Declarations, Prediction, PredictionBody
+from asgard_pipelines.declarations import Declarations, Prediction, PredictionBody, fingerprint
 from asgard_pipelines.errors import Conflict, NotFound
 
 
@@ -75,12 +75,13 @@ def _begun(
             f"'{prediction_id}' is the id of another prediction: give this one another.",
             prediction_id=prediction_id,
         )
-    asked = None if done or run is None else AskedRun(run.run_id, Declaring(made, made, False, author))
+    asked = None if done or run is None else AskedRun(run.run_id, Declaring(made, False, author, proven=True))
     return AskedPrediction(prediction.table, prediction_id, asked)
 
 
 def _declared(house: House, prediction: Prediction, body: PredictionBody, author: str) -> Declaring:
     """The prediction table takes the place of what the API declared under its name before."""
+    from asgard_pipelines.predictions import last_published
     from asgard_pipelines.project import Wanted, put, standing
 
     with house.declaring:
@@ -89,7 +90,9 @@ def _declared(house: House, prediction: Prediction, body: PredictionBody, author
             _free(house.declarations, prediction.name)
         wanted = Wanted("prediction", prediction, _sent(body))
         made, changed = put(house.settings, [wanted], author, replace=True)
-    return Declaring(made[0], before, changed, author)
+    last = last_published(house.lakehouse, prediction)
+    proven = last is not None and last.declaration == fingerprint(prediction)
+    return Declaring(made[0], changed, author, proven)
 
 
 def _sent(body: PredictionBody) -> dict[str, object]:

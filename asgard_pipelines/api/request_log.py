@@ -40,14 +40,16 @@ class RequestLog:
         given = Headers(scope=scope).get("x-request-id", "")
         number = given if _ID.fullmatch(given) else uuid4().hex
         set_request_id(number)
-        began, status = time.perf_counter(), 0
+        began, status, ended = time.perf_counter(), 0, 0.0
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = number
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                ended = time.perf_counter()  # what is done after the answer nobody waits for
 
         try:
             await self._app(scope, receive, answer)
@@ -55,11 +57,12 @@ class RequestLog:
             status = _GONE
         except Exception as error:
             refusal = answer_to(error)
-            if status:  # too late to say so: the connection breaks off
+            if not status:
+                await refusal(scope, receive, answer)
+            elif not ended:  # too late to say so: the connection breaks off
                 raise
-            await refusal(scope, receive, answer)
         finally:
-            self._tell(scope, status or 500, time.perf_counter() - began)
+            self._tell(scope, status or 500, (ended or time.perf_counter()) - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         # No caller can make new series of figures: not by a path, and not by a method.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from asgard_pipelines.api import create_app
+from asgard_pipelines.errors import BackendUnavailable
+from asgard_pipelines.graph import RunClient
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
@@ -21,13 +24,15 @@ LOOPBACK = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
-def house_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def house_settings(tmp_path: Path, empty_tracking: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An empty project with one table, `gold.customer_aggregates`."""
     init(tmp_path / "shop", empty=True)
     monkeypatch.setenv("ASGARD_REPO", str(tmp_path / "shop"))
     monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     settings = Settings.read()
+    settings.state_folder.mkdir()
+    shutil.copy(empty_tracking, settings.state_folder / "mlflow.db")
     Lakehouse(settings).append("gold.customer_aggregates", _customers(), key="first")
     return settings
 
@@ -53,6 +58,18 @@ def client(app: FastAPI) -> Iterator[TestClient]:
     """As a program on this machine calls it; what goes wrong inside is answered, not raised."""
     with TestClient(app, base_url=LOOPBACK, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def nobody_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster is taken to be there, so that requests are looked at to their end; it starts nothing."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise BackendUnavailable("Nothing is run here.")
+
+    monkeypatch.setattr(RunClient, "require_running", lambda _: None)
+    monkeypatch.setattr(RunClient, "reload", lambda _: None)
+    monkeypatch.setattr(RunClient, "_launch", refuse)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-_QUIET = [
+QUIET = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -31,7 +31,7 @@ class LineagePage:
 def read_lineage_page(address: str, picture: Path, *, width: int = 2600, height: int = 1850) -> LineagePage:
     """Opens the whole lineage graph at `address`, unfolds every group, and takes a picture."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=1)
         page.goto(f"{address}/asset-groups", wait_until="networkidle")
         page.wait_for_timeout(3000)
