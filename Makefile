@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui faults mutants reproduce feast-suite check lock wheel clean bench
+.PHONY: help setup demo test test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
