@@ -15,11 +15,13 @@ ModelType = Literal["classification", "regression"]
 
 
 def _utc(value: datetime) -> datetime:
+    if not 1 < value.year < 9999:
+        raise ValueError(f"a year lies between 2 and 9998; {value.year} does not")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 Instant = Annotated[datetime, AfterValidator(_utc)]
-"""A time in UTC; a naive one is UTC."""
+"""A time in UTC; a naive one is UTC. Not at the ends of time, where nothing could be added to it."""
 
 
 ViewFeature = Annotated[

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from asgard_pipelines.declarations import ResolvedModel, fingerprint
 from asgard_pipelines.errors import SnapshotNotFound
+from asgard_pipelines.graph.fixed_windows import outside
 from asgard_pipelines.graph.plan import Ground, Plan
 from asgard_pipelines.state import ElectionRecord, last_election
 
@@ -52,6 +53,8 @@ def due_now(
     differing = [table for table in resolved.tables if ground.differs(plan, table, last.sources)]
     if not differing:
         return "skip", f"nothing changed since version {last.version}"
+    if all(outside(ground, plan, resolved, table, last) for table in differing):
+        return "skip", f"what changed in {', '.join(differing)} is outside its window"
     counted = policy.on or resolved.roots
     rows = {table: _changed_rows(ground, table, last) for table in counted}
     total = sum(rows.values())

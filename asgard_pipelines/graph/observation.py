@@ -92,11 +92,12 @@ def logical_changes(
 
     if before.snapshot_id is None or after.snapshot_id is None or before == after:
         return lakehouse.changes(before, after, time_column)
-    known = recall_difference(settings, after.table, before.snapshot_id, after.snapshot_id)
+    called = f"{after.table} by {time_column}" if time_column else after.table
+    known = recall_difference(settings, called, before.snapshot_id, after.snapshot_id)
     if known is None:
         changes = lakehouse.changes(before, after, time_column)
         known = Difference.model_validate(changes)
-        remember_difference(settings, after.table, before.snapshot_id, after.snapshot_id, known)
+        remember_difference(settings, called, before.snapshot_id, after.snapshot_id, known)
     return Changes(known.added, known.removed, known.first, known.last)
 
 

@@ -79,11 +79,14 @@ class Ground:
         except SnapshotNotFound:  # expired: what it held cannot be known any more
             return True
 
-    def changes(self, table: str, since: int | None) -> Changes:
-        """What changed in `table` since a snapshot; since None, all its rows. Raises SnapshotNotFound."""
+    def changes(self, table: str, since: int | None, by: str | None = None) -> Changes:
+        """What changed in `table` since a snapshot; since None, all its rows. Raises SnapshotNotFound.
+
+        `by` is the column of the changed rows' times; None: the one that the table declares.
+        """
         after = self.lakehouse.pin(table)
         before = self.lakehouse.pin(table, since) if since else type(after)(table, None)
-        return logical_changes(self.settings, self.lakehouse, before, after, self.time_column(table))
+        return logical_changes(self.settings, self.lakehouse, before, after, by or self.time_column(table))
 
     def time_column(self, table: str) -> str | None:
         declared = self.declarations.gold_by_table.get(table)
