@@ -23,6 +23,7 @@
     ├── Forbidden                FORBIDDEN               403
     ├── PayloadTooLarge          PAYLOAD_TOO_LARGE       413
     ├── RateLimited              RATE_LIMITED            429
+    ├── RunFailed                RUN_FAILED              500
     └── BackendUnavailable       BACKEND_UNAVAILABLE     503
 
 A message is one sentence for a person: what was wrong, where, and what would be right.
@@ -210,6 +211,13 @@ class PayloadTooLarge(AsgardError):
 class RateLimited(AsgardError):
     code = "RATE_LIMITED"
     status = 429
+
+
+class RunFailed(AsgardError):
+    """A run of the graph ended with an error that nobody foresaw."""
+
+    code = "RUN_FAILED"
+    status = 500
 
 
 class BackendUnavailable(AsgardError):

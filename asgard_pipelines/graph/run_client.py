@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, Prediction
+from asgard_pipelines.errors import NotFound
 from asgard_pipelines.graph.asked_plans import prediction_plan, training_plan
 from asgard_pipelines.graph.handoff import handed_over
 from asgard_pipelines.graph.instance import open_instance
@@ -29,6 +31,8 @@ from asgard_pipelines.training import Election
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
+
+_RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class RunClient:
@@ -88,6 +92,8 @@ class RunClient:
 
     def state(self, run_id: str) -> RunState:
         """Raises NotFound."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise NotFound(f"Run '{run_id}' not found.", run_id=run_id)
         return run_state(self._instance, run_id)
 
     def training_under_way(self, declarations: Declarations, name: str) -> str | None:

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
 
 from asgard_pipelines.declarations import Record
-from asgard_pipelines.errors import AsgardError, BackendUnavailable, Conflict, NotFound
+from asgard_pipelines.errors import AsgardError, BackendUnavailable, Conflict, NotFound, RunFailed
 from asgard_pipelines.graph.failures import RunFailure, failure_of
 
 RunStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -53,7 +53,7 @@ class RunState(Record):
             )
         error = self.failures[0].error()
         if error is None:
-            return AsgardError(
+            return RunFailed(
                 f"{self.failures[0].asset} failed unexpectedly: see run {self.run_id} in Dagster.",
                 run_id=self.run_id,
             )

@@ -32,7 +32,8 @@ from asgard_pipelines.models.version import (
 from asgard_pipelines.settings import Settings
 
 _MODEL_ID = re.compile(r"(?P<model>.+)_(?P<version>\d{8}_\d{6})")
-_ALIAS = re.compile(r"(?!latest$|v\d+$)[A-Za-z][A-Za-z0-9_-]*")
+_ALIAS = re.compile(r"(?!latest$|v\d+$)[A-Za-z][A-Za-z0-9_-]{0,127}")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,250}")
 
 
 class ModelRegistry:
@@ -215,6 +216,8 @@ class ModelRegistry:
         return bool(self._client.search_registered_models(f"name = '{_quotable(model)}'"))
 
     def _aliases(self, model: str) -> dict[str, int]:
+        if not _NAME.fullmatch(model):  # MLflow would not look for it
+            return {}
         try:
             return {a: int(n) for a, n in self._client.get_registered_model(model).aliases.items()}
         except MlflowException as error:
@@ -274,6 +277,6 @@ def _model_version(found: MlflowVersion, aliases: dict[str, int], run: Run | Non
 
 def _quotable(model: str) -> str:
     """A model's name for MLflow's filter language, which has no parameters."""
-    if not re.fullmatch(r"[A-Za-z0-9_]+", model):
+    if not _NAME.fullmatch(model):
         raise ModelNotFound(f"'{model}' is not a model's name: letters, digits and underscores.", model=model)
     return model

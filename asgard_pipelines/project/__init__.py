@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.project.cache import load
     from asgard_pipelines.project.compile import compile_repo
-    from asgard_pipelines.project.declaring import Wanted, put, remove, standing, withdraw
+    from asgard_pipelines.project.declaring import Wanted, put, remove, replaced, standing, withdraw
     from asgard_pipelines.project.declaring_features import settle_service, settle_view
     from asgard_pipelines.project.declaring_models import dependents, settle_model, settle_prediction
     from asgard_pipelines.project.scaffold import init
@@ -21,6 +21,7 @@ _HOME = {
     "load": "cache",
     "put": "declaring",
     "remove": "declaring",
+    "replaced": "declaring",
     "settle_model": "declaring_models",
     "settle_prediction": "declaring_models",
     "settle_service": "declaring_features",
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "put",
     "remove",
+    "replaced",
     "settle_model",
     "settle_prediction",
     "settle_service",

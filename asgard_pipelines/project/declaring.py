@@ -10,7 +10,7 @@ from typing import Any
 from asgard_pipelines.declarations import Declared, Record
 from asgard_pipelines.errors import Conflict, DeclarationNotFound, InvalidDeclarations, did_you_mean
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import Made, MadeKind, made, make, unmake
+from asgard_pipelines.state import Made, MadeKind, made, made_history, make, unmake
 
 _CALLED: dict[MadeKind, str] = {
     "entity": "entity",
@@ -102,6 +102,12 @@ def remove(settings: Settings, kind: MadeKind, name: str, author: str) -> Made:
         ) from None
     unmake(settings, old, author)
     return old
+
+
+def replaced(settings: Settings, new: Made) -> Made | None:
+    """What `new` took the place of."""
+    history = made_history(settings, new.kind, new.name)
+    return next((one for one in history if one.ended_at == new.made_at), None)
 
 
 def withdraw(settings: Settings, new: Made, before: Made | None, author: str) -> bool:

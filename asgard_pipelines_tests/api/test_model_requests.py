@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import ModelBody
 from asgard_pipelines.lakehouse import Lakehouse
-from asgard_pipelines.project import Wanted, put, settle_model
+from asgard_pipelines.project import Wanted, put, replaced, settle_model, withdraw
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import made
+from asgard_pipelines.state import Made, made
 from asgard_pipelines_tests.api.documents import (
     BATCH_PREDICTIONS,
     CREATE_FEATURE_VIEW,
@@ -24,8 +24,8 @@ from asgard_pipelines_tests.api.documents import (
 
 
 @pytest.fixture
-def stocked(client: TestClient, house_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """A client of a project with the documents' table and view, whose Dagster seems to run."""
+def stocked(client: TestClient, house_settings: Settings) -> TestClient:
+    """A client of a project with the table and the view of the document."""
     Lakehouse(house_settings).append("gold.customer_features", customer_features(), key="features")
     assert client.post("/feast/features", json=CREATE_FEATURE_VIEW).status_code == 201
     return client
@@ -139,3 +139,26 @@ def test_unknown_runs_models_and_predictions_are_not_found(stocked: TestClient) 
         answer = stocked.get(path)
         assert (answer.status_code, answer.json()["error"]["message"].endswith("not found.")) == (404, True)
     assert stocked.get("/feast/models").json() == []
+
+
+def test_what_is_withdrawn_leaves_what_stood_before(stocked: TestClient, app: FastAPI) -> None:
+    house: House = app.state.house
+
+    def declare(**fields: Any) -> Made:
+        body = altered(TRAIN_MODEL, **fields)
+        model = settle_model(ModelBody.model_validate(body), house.declarations, house.lakehouse)
+        return put(house.settings, [Wanted("model", model, body)], "somebody", replace=True)[0][0]
+
+    def size() -> float | None:
+        stands = [one.model.test_size for one in house.declarations.models]
+        return stands[0] if stands else None
+
+    first, second = declare(test_size=0.2), declare(test_size=0.3)
+    assert replaced(house.settings, first) is None
+    assert not withdraw(house.settings, first, None, "somebody")  # it stands no more
+    assert withdraw(house.settings, second, replaced(house.settings, second), "somebody")
+    assert size() == 0.2
+    (standing,) = (one for one in made(house.settings) if one.kind == "model")
+    assert standing.sent == first.sent
+    assert withdraw(house.settings, standing, None, "somebody")
+    assert size() is None
