@@ -55,7 +55,7 @@ class AskedRun:
 def once_loaded(house: House, declaring: Declaring, ask: Callable[[], T]) -> T:
     """What `ask` gives, when Dagster knows what was declared. If that fails, it is withdrawn."""
     try:
-        if declaring.changed:
+        if declaring.changed or not declaring.proven:  # who declared it may have died before telling Dagster
             house.runs.reload()
         return ask()
     except AsgardError:
