@@ -47,7 +47,7 @@ def ask_training(house: House, body: ModelBody, author: str, *, replacing: bool)
 def _declared(house: House, body: ModelBody, author: str, *, replacing: bool) -> Declaring:
     from asgard_pipelines.project import Wanted, put, settle_model, standing
 
-    sent = body.model_dump(mode="json")
+    sent = body.model_dump(mode="json", exclude_defaults=True)  # the same when fields are added one day
     with house.declaring:
         before = standing(house.settings, "model", body.name)
         if before is not None and before.sent == sent:

@@ -96,7 +96,7 @@ def _declared(house: House, prediction: Prediction, body: PredictionBody, author
 
 
 def _sent(body: PredictionBody) -> dict[str, object]:
-    return body.model_dump(mode="json", exclude={"prediction_id"})
+    return body.model_dump(mode="json", exclude={"prediction_id"}, exclude_defaults=True)
 
 
 def _free(declarations: Declarations, name: str) -> None:
