@@ -115,8 +115,8 @@ MUTANTS = (
     Mutant(
         "a zone's wall clock taken for UTC",
         KINDS,
-        "    raw = numbers(",
-        "    column = pc.local_timestamp(column) if column.type.tz else column\n    raw = numbers(",
+        "    stored = column.cast(pa.int64())",
+        "    stored = (pc.local_timestamp(column) if column.type.tz else column).cast(pa.int64())",
     ),
     Mutant("nanoseconds rounded up", KINDS, "raw // 1_000 if", "-(-raw // 1_000) if"),
     Mutant("a later batch numbered as the first", PARTS, "                first += batch.num_rows\n", ""),
