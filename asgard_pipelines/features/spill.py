@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.ipc
 
 from asgard_pipelines.features.arrangement import Arrangement
 from asgard_pipelines.features.key_index import Codes
+from asgard_pipelines.features.kinds import Ints
 
 
 class Spill:
@@ -23,6 +25,7 @@ class Spill:
         self._folder = TemporaryDirectory(prefix="asgard_join_")
         self._writers: dict[tuple[int, int], pa.ipc.RecordBatchStreamWriter] = {}
         self._open = ExitStack()
+        self._one_writes = Lock()
 
     def __enter__(self) -> Spill:
         return self
@@ -33,8 +36,8 @@ class Spill:
         self._open.close()
         self._folder.cleanup()
 
-    def write(self, search: int, values: pa.RecordBatch, places: Codes, asked: Codes) -> None:
-        """The row of `values` at `places[i]` belongs to the asked row `asked[i]`."""
+    def write(self, search: int, values: pa.RecordBatch, places: Ints, asked: Codes) -> None:
+        """The row of `values` at `places[i]` belongs to the asked row `asked[i]`. From any thread."""
         part = asked // self._rows
         order = np.argsort(part, kind="stable")
         places, asked, part = places[order], asked[order], part[order]
@@ -42,9 +45,9 @@ class Spill:
         for low, high in zip(begins, [*begins[1:], len(part)], strict=True):
             rows = pa.array(asked[low:high] - part[low] * self._rows)
             some = values.take(pa.array(places[low:high]))
-            self._writer(search, int(part[low]), values.schema).write_batch(
-                pa.RecordBatch.from_arrays([*some.columns, rows], schema=_with_row(values.schema))
-            )
+            written = pa.RecordBatch.from_arrays([*some.columns, rows], schema=_with_row(values.schema))
+            with self._one_writes:
+                self._writer(search, int(part[low]), values.schema).write_batch(written)
 
     def read(self, search: int, part: int, schema: pa.Schema, rows: int) -> pa.Table:
         """The values of a part of `rows` rows, in their order; nulls where nothing was written."""

@@ -40,7 +40,7 @@ class StreamedJoin:
             size at a time, and sorts the rest on disk (in the system's temporary folder).
     """
 
-    def __init__(self, threads: int, *, held_bytes: int = 128 << 20) -> None:
+    def __init__(self, threads: int, *, held_bytes: int = 32 << 20) -> None:
         self._threads, self._held_bytes = threads, held_bytes
 
     def join(
@@ -90,7 +90,7 @@ def _settle(winners: Winners, rows: NumberedRows, columns: Sequence[str]) -> Non
 
 
 def _found(won: Won) -> Found:
-    newest = _EPOCH + int(won.events.max()) * _MICROSECOND if len(won.events) else None
+    newest = None if won.newest is None else _EPOCH + won.newest * _MICROSECOND
     return Found(float(np.mean(won.places >= 0)) if len(won.places) else 0.0, newest)
 
 

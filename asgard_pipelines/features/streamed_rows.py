@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from asgard_pipelines.features.arrangement import Arrangement
 from asgard_pipelines.features.engine import Found, Lookup
+from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.numbered_rows import NumberedRows
 from asgard_pipelines.features.spill import Spill
 from asgard_pipelines.features.winners import Won
 from asgard_pipelines.lakehouse import Pin
 
 _BATCH_ROWS = 65_536
+_MOST_PARTS = 128
 _TEXT_BYTES = 32
 """What a value without a fixed width is taken to need."""
 
@@ -70,21 +72,27 @@ class StreamedRows:
         return self._named(self._asked, [_found_values(search) for search in self._searches])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        width = sum(search.row_bytes() for search in self._searches)
-        rows = max(self._held_bytes // max(width, 1), 1)
+        rows = self._part_rows()
         if self.num_rows <= rows:
             yield from self.table().to_batches(max_chunksize=_BATCH_ROWS)
             return
         with Spill(rows) as spill:
             for number, search in enumerate(self._searches):
                 _scatter(search, number, spill)
+            pa.default_memory_pool().release_unused()
             for part, first in enumerate(range(0, self.num_rows, rows)):
                 asked = self._asked.slice(first, rows)
-                values = [
-                    spill.read(number, part, search.schema, len(asked))
-                    for number, search in enumerate(self._searches)
-                ]
-                yield from self._named(asked, values).to_batches(max_chunksize=_BATCH_ROWS)
+                yield from self._part(spill, part, asked).to_batches(max_chunksize=_BATCH_ROWS)
+
+    def _part_rows(self) -> int:
+        """Whole batches, if it is more than one; and so many that not too many parts are open files."""
+        width = sum(search.row_bytes() for search in self._searches)
+        rows = max(self._held_bytes // max(width, 1), self.num_rows // _MOST_PARTS, 1)
+        return rows if rows < _BATCH_ROWS else rows // _BATCH_ROWS * _BATCH_ROWS
+
+    def _part(self, spill: Spill, part: int, asked: pa.Table) -> pa.Table:
+        searches = enumerate(self._searches)
+        return self._named(asked, [spill.read(n, part, one.schema, len(asked)) for n, one in searches])
 
     def close(self) -> None:
         """Nothing is held between reads."""
@@ -112,12 +120,14 @@ def _scatter(search: Search, number: int, spill: Spill) -> None:
     """Writes every asked row's values to the part in which the row comes."""
     order = np.argsort(search.won.places, kind="stable").astype(np.int32)
     order = order[np.count_nonzero(search.won.places < 0) :]  # those without a row come first
-    wanted = search.won.places[order]
-    done = 0
-    for batch in search.rows.take(search.columns, search.won.positions):
-        low, high = np.searchsorted(wanted, (done, done + batch.num_rows))
-        spill.write(number, batch, wanted[low:high] - done, order[low:high])
-        done += batch.num_rows
+    winners = search.won.places[order]
+
+    def put(first: int, rows: pa.RecordBatch, wanted: Ints) -> None:
+        edges = np.array([first, first + len(wanted)], np.int32)  # of another type, it would copy `winners`
+        low, high = np.searchsorted(winners, edges)
+        spill.write(number, rows, wanted[winners[low:high] - first], order[low:high])
+
+    search.rows.visit(search.columns, search.won.positions, put)
 
 
 def _width(kind: pa.DataType) -> int:

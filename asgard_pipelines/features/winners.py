@@ -42,8 +42,8 @@ class Won:
 
     positions: Ints
     """Ascending, each once."""
-    events: Ints
-    """Their event times."""
+    newest: int | None
+    """The greatest of their event times."""
     places: Codes
     """For each asked row, which of `positions` it gets; -1 for none."""
 
@@ -139,13 +139,16 @@ class Winners:
         self._position[slots] = positions
 
     def result(self) -> Won:
-        """Part by part, and without what is not needed any more: here the join needs the most memory."""
+        """Once, at the end. Part by part, and without what is not needed any more: here the join needs the
+        most memory."""
         winner, wanted = self._winner(self._best_until())
-        rows = np.flatnonzero(wanted)
+        newest = int(self._event.max(where=wanted, initial=_NEVER)) if wanted.any() else None
+        self._event = self._created = np.empty(0, np.int64)
+        rows = np.flatnonzero(wanted).astype(np.int32)
         rows = rows[np.argsort(self._position[rows])]
         place = np.full(len(self._slots) + 1, -1, np.int32)  # the last one is for asked rows that get none
         place[rows] = np.arange(len(rows), dtype=np.int32)
-        return Won(self._position[rows], self._event[rows], place.take(winner, mode="wrap"))
+        return Won(self._position[rows], newest, place.take(winner, mode="wrap"))
 
     def _winner(self, best: Codes) -> tuple[Codes, Bools]:
         """For each asked row, the slot whose row it gets, -1 for none; and which slots those are."""
