@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from asgard_pipelines.errors import TableNotFound
 from asgard_pipelines.lakehouse import reads
 from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of, summary_of
-from asgard_pipelines.lakehouse.changes import Changes, changes
 from asgard_pipelines.lakehouse.commits import Commit, Properties, TableProperties, Writer
 from asgard_pipelines.lakehouse.data_files import Rows
 from asgard_pipelines.lakehouse.history import as_of
@@ -19,6 +19,9 @@ from asgard_pipelines.lakehouse.pinned_source import PinnedSource
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.sources import Source
 from asgard_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from asgard_pipelines.lakehouse.changes import Changes
 
 _COMMIT_SECONDS = 300.0
 
@@ -224,6 +227,8 @@ class Lakehouse:
         Raises:
             TableNotFound, SnapshotNotFound, ColumnNotFound, TypeMismatch
         """
+        from asgard_pipelines.lakehouse.changes import Changes, changes  # imports DuckDB
+
         if before == after:
             return Changes(0, 0, None, None)
         return changes(

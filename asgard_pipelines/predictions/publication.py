@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from asgard_pipelines.declarations import Declarations, FeatureRef, Prediction, Record, fingerprint
 from asgard_pipelines.errors import Conflict, Invalid
 from asgard_pipelines.lakehouse import Lakehouse, OneOf, Pin, TimeRange
+from asgard_pipelines.predictions.freed_memory import give_back
 from asgard_pipelines.predictions.scoring import Progress, Scoring
 from asgard_pipelines.settings import Settings
 
@@ -97,6 +98,7 @@ def publish(
     scoring = Scoring(prediction, predictor, prediction_id, datetime.now(UTC))
     schema = scoring.schema(rows.schema)
     _same_schema(lakehouse, prediction, schema)
+    give_back()
     progress(0, rows.num_rows)
     with ExitStack() as opened:
         joined = historical_features(settings, lakehouse, declarations, rows, time, refs, pins)
