@@ -101,7 +101,7 @@ def _view_lookup(view: Any, refs: Sequence[str], sources: OpenedSources, full_na
         created=column(source.created_timestamp_column) if source.created_timestamp_column else None,
         columns={f"{prefix}{feature}": column(feature) for feature in features},
         ttl=view.ttl or None,  # Feast's zero never expires
-        ties=sorted({column(feature.name) for feature in view.features} & here),
+        ties=sorted(here),  # all of them: not only those that one view has
     )
     needed = [*lookup.keys.values(), lookup.timestamp, *lookup.columns.values()]
     for name in [*needed, lookup.created] if lookup.created else needed:

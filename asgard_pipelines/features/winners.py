@@ -78,14 +78,14 @@ class Winners:
         counts &= codes >= 0
         rows = np.flatnonzero(counts)
         codes, event = codes[rows], event[rows]
-        made = np.full(len(rows), _NEVER)
-        if created is not None:
-            all_made, present = instants(pa.chunked_array([created]))
-            made = np.where(present, all_made, _NEVER)[rows]
-        slots = self._slots.at_or_after(codes, np.maximum(event, made) if self._cut else event)
-        kept = np.flatnonzero(slots >= 0)
+        made = _made(created, rows) if self._cut else None
+        slots = self._slots.at_or_after(codes, event if made is None else np.maximum(event, made))
+        # A slot's event time only grows, so what loses now, whoever writes at the time, has lost.
+        kept = np.flatnonzero((slots >= 0) & (event >= self._event.take(slots, mode="wrap")))
+        rows, slots, event = rows[kept], slots[kept], event[kept]
+        made = _made(created, rows) if made is None else made[kept]
         with self._one_writes:
-            self._offer(slots[kept], event[kept], made[kept], positions[rows[kept]], created is not None)
+            self._offer(slots, event, made, positions[rows], created is not None)
 
     def _offer(self, slots: Ints, event: Ints, created: Ints, positions: Ints, with_created: bool) -> None:
         before = self._event.take(slots)
@@ -182,3 +182,11 @@ class Winners:
         event, before = self._event[own], self._event[earlier]
         better = (before > event) | ((before == event) & (self._created[earlier] > self._created[own]))
         best[later[better]] = earlier[better]
+
+
+def _made(created: pa.Array | None, rows: Ints) -> Ints:
+    """The created times of some rows; before all others where there is none."""
+    if created is None:
+        return np.full(len(rows), _NEVER)
+    times, present = instants(pa.chunked_array([created]))
+    return np.where(present, times, _NEVER)[rows]

@@ -32,13 +32,16 @@ MUTANTS = (
     Mutant("the asked instant itself excluded", SLOTS, SINCE, SINCE + "\n        since = since + 1"),
     Mutant("the last asked instant pruned away", JOIN, "last + _MICROSECOND", "last"),
     Mutant(
-        "of a tie the oldest created wins", WINNERS, "event[kept], made[kept],", "event[kept], -made[kept],"
+        "of a tie the oldest created wins",
+        WINNERS,
+        "self._offer(slots, event, made,",
+        "self._offer(slots, event, -made,",
     ),
     Mutant(
         "a null created time wins a tie",
         WINNERS,
-        "np.where(present, all_made, _NEVER)[rows]",
-        "np.where(present, all_made, event)[rows]",
+        "np.where(present, times, _NEVER)[rows]",
+        "np.where(present, times, -_NEVER - 1)[rows]",
     ),
     Mutant(
         "of a tie the least values win",
