@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.goals import Row
+from benchmarks.kept import Kept
 from benchmarks.measure import Measured
 from benchmarks.report import Section, write
 
@@ -44,7 +45,8 @@ def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Ite
     from benchmarks import pit, pit_goals, pit_report
 
     found = []
-    for one in pit.measure(asked.data, asked.scale, told):
+    kept = Kept(asked.data / f"measured-{asked.scale:g}.json", fresh=not asked.resume)
+    for one in pit.measure(asked.data, asked.scale, asked.runs, kept, told):
         console.print(f"[bold]{one.experiment.shape.name}, {one.asked:,} asked rows[/]")
         _say(console, one.measured)
         found.append(one)
@@ -56,7 +58,7 @@ def _pit(asked: Namespace, console: Console, told: Callable[[str], None]) -> Ite
 def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
     from benchmarks import scoring, scoring_report
 
-    scored = scoring.measure(asked.data, asked.scale, told)
+    scored = scoring.measure(asked.data, asked.scale, asked.runs, told)
     console.print(f"[bold]scoring, {scored.rows:,} rows[/]")
     _say(console, scored.measured)
     rows = scoring_report.rows(scored)
@@ -76,6 +78,10 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(prog="benchmarks", description="Measures, and writes docs/performance.md.")
     parser.add_argument("--only", choices=list(PARTS), help="one part; all by default")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies all rows")
+    parser.add_argument("--runs", type=int, default=5, help="of each contender, at most")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep what a run that was cut short has measured"
+    )
     parser.add_argument("--data", type=Path, help="where generated data is kept")
     parser.add_argument("--out", type=Path, help="a folder for the report, if not the project's own")
     asked = parser.parse_args()

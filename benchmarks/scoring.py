@@ -24,13 +24,15 @@ class Scored:
     measured: dict[str, Measured]
 
 
-def measure(root: Path, scale: float, told: Callable[[str], None]) -> Scored:
+def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) -> Scored:
     """`ours` is all of it; `join` and `predict` are its parts alone; `pandas` is the naive way."""
     tables = lake(root, EASY, scale, told)
     told("scoring: training the model")
     made = world(tables)
     works = {"ours": (ours, 5), "join": (join, 5), "predict": (predict, 5), "pandas": (naive, 3)}
-    contenders = {name: Contender(partial(work, tables), runs) for name, (work, runs) in works.items()}
+    contenders = {
+        name: Contender(partial(work, tables), min(number, runs)) for name, (work, number) in works.items()
+    }
     # Each in an interpreter of its own: Asgard scores without importing Feast.
     return Scored(made.rows, in_turns(contenders, lambda text: told(f"scoring: {text}"), method="spawn"))
 
