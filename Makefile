@@ -53,6 +53,13 @@ bench: .venv/.ready ## Measure, beside stock Feast: ONLY=pit|scoring, SCALE=0.1,
 	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) \
 	  $(if $(OUT),--out $(OUT)) $(if $(BENCH_DIR),--data $(BENCH_DIR)) $(ARGS)
 
+feast-suite: .venv/.dev ## Run Feast's own offline-store suite on our store; FEAST is a copy of its repository
+	@test -d "$(FEAST)/sdk/python/tests" || { \
+	  echo "make feast-suite FEAST=PATH needs a copy of Feast's repository: docs/how_to/feast_suite.md" >&2; exit 1; }
+	@cd "$(FEAST)/sdk/python" && PYTHONPATH="$(CURDIR)" FULL_REPO_CONFIGS_MODULE=$(SUITE) \
+	  "$(CURDIR)/$(BIN)/pytest" -p asgard_pipelines_tests.feast_suite.plugin -p no:cacheprovider \
+	  --integration tests/integration/offline_store $(ARGS)
+
 check: .venv/.dev ## Lint, formatting, types, and the order of the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
