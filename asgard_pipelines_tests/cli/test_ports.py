@@ -13,6 +13,13 @@ from asgard_pipelines.errors import Conflict
 from asgard_pipelines.settings import Settings
 
 
+@pytest.fixture(autouse=True)
+def others_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else runs on this machine."""
+    for name in ("API", "DAGSTER", "MLFLOW"):
+        monkeypatch.setenv(f"ASGARD_{name}_PORT", str(free_port()))
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     with socket.socket() as listener:
@@ -34,18 +41,22 @@ def test_a_free_port_has_no_holder() -> None:
     assert holder(port) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "variable"), [("the API", "ASGARD_API_PORT"), ("MLflow's UI", "ASGARD_MLFLOW_PORT")]
+)
 def test_the_demo_says_so_before_any_work(
+    name: str,
+    variable: str,
     taken: int,
     settings: Settings,
     asgard: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(taken))
-    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(free_port()))
+    monkeypatch.setenv(variable, str(taken))
     code, out, err = asgard("demo")
     assert (code, out) == (2, "")
-    assert f"Port {taken}, for MLflow's UI, is taken by process {os.getpid()}" in err
-    assert "ASGARD_MLFLOW_PORT=" in err
+    assert f"Port {taken}, for {name}, is taken by process {os.getpid()}" in err
+    assert f"{variable}=" in err
     assert not settings.state_folder.exists()
 
 
@@ -58,21 +69,20 @@ def test_the_suggested_port_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
             second.bind((HOST, port + 1))
             second.listen()
         monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(port))
-        monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(free_port()))
         with pytest.raises(Conflict) as refused:
             require_free_ports(Settings.read())
         assert is_free(int(refused.value.message.rsplit("=", 1)[1]))
 
 
-def test_one_port_for_two_uis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", ["ASGARD_MLFLOW_PORT", "ASGARD_API_PORT"])
+def test_one_port_for_two_is_refused(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
     monkeypatch.setenv("ASGARD_DAGSTER_PORT", "5005")
-    monkeypatch.setenv("ASGARD_MLFLOW_PORT", "5005")
-    with pytest.raises(Conflict, match="cannot share"):
+    monkeypatch.setenv(other, "5005")
+    with pytest.raises(Conflict, match="cannot share port 5005"):
         require_free_ports(Settings.read())
 
 
 def test_a_tracking_server_elsewhere_needs_no_port_here(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASGARD_DAGSTER_PORT", str(free_port()))
     monkeypatch.setenv("ASGARD_MLFLOW_PORT", str(taken))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example.com")
     require_free_ports(Settings.read())
