@@ -53,7 +53,7 @@ def _by_winner(places: Codes, asked: Codes, winners: int) -> tuple[Codes, Ints]:
         by_winner[places] = asked
         return by_winner, ends
     ends[1:] = np.cumsum(np.bincount(places, minlength=winners))
-    return asked[np.argsort(places, kind="stable")], ends
+    return asked[np.argsort(places)], ends
 
 
 class _Column(Protocol):

@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asgard_pipelines.errors import TypeMismatch
-from asgard_pipelines.features.kinds import Bools, Ints, instants, is_string, is_time, numbers, same_kind
+from asgard_pipelines.features.kinds import (
+    Bools,
+    Ints,
+    instants,
+    is_binary,
+    is_string,
+    is_time,
+    numbers,
+    same_kind,
+)
 
 Codes = npt.NDArray[np.int32]
 """One number per row; -1 for a key that is not among those asked for, or has a null part."""
@@ -37,6 +46,10 @@ class KeyIndex:
 
     def __init__(self, asked: Sequence[pa.ChunkedArray], kinds: Sequence[pa.DataType]) -> None:
         """`kinds`: the types of the columns in which keys are looked up."""
+        asked = [
+            one.cast(kind) if pa.types.is_null(one.type) else one
+            for one, kind in zip(asked, kinds, strict=True)
+        ]
         self._readers = [_reader(one, kind) for one, kind in zip(asked, kinds, strict=True)]
         words, present = self._words([one.combine_chunks() for one in asked])
         self._keys, codes = _distinct([word[present] for word in words])
@@ -176,8 +189,17 @@ def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], l
         return lambda column: [_filled(column).view(np.uint64)]
     if pa.types.is_floating(kind):
         return lambda column: [_float_words(column)]
-    text = pa.large_string() if is_string(kind) or pa.types.is_decimal(kind) else pa.large_binary()
-    widest = _bytes(asked.cast(kind).combine_chunks().cast(text))[1].max(initial=0)
+    if not (is_string(kind) or is_binary(kind) or pa.types.is_decimal(kind)):
+        raise TypeMismatch(f"A column of type {kind} cannot be a key.", found=str(kind))
+    text = pa.large_binary() if is_binary(kind) else pa.large_string()
+    try:
+        widest = _bytes(asked.cast(kind).combine_chunks().cast(text))[1].max(initial=0)
+    except pa.ArrowInvalid as error:
+        raise TypeMismatch(
+            f"A key of type {asked.type} does not fit {kind}: {error}.",
+            declared=str(kind),
+            found=str(asked.type),
+        ) from None
     return lambda column: _text_words(column.cast(kind).cast(text), int(widest))
 
 

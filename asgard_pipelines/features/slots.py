@@ -72,7 +72,10 @@ class Slots:
 
 def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Codes]:
     """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
-    order = np.lexsort((times, codes))
+    # One number that orders as the pair does sorts faster than the pair.
+    rank = np.empty(len(times), np.int64)
+    rank[np.argsort(times)] = np.arange(len(times))
+    order = np.argsort(codes * np.int64(len(times)) + rank)
     codes, times = codes[order], times[order]
     begins = np.ones(len(order), dtype=bool)
     begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])

@@ -17,23 +17,33 @@ def greatest(groups: Ints, values: pa.Table) -> Ints:
     Rows are compared column by column. A null is less than any value, so that a row with a value wins; NaN
     is more than any number; arrays are compared item by item, and the beginning of another is less than it.
     """
-    ranks = [_ranks(column) for column in values.columns]
+    ranks = [rank for column in values.columns for rank in _ranks(column)]
     order = np.lexsort((*reversed(ranks), groups))
     ordered = groups[order]
     best: Ints = order[np.append(ordered[1:] != ordered[:-1], True)]
     return best
 
 
-def _ranks(column: pa.ChunkedArray) -> Ints:
+def _ranks(column: pa.ChunkedArray) -> list[Ints]:
+    """What orders the rows by one column: the first that differs decides."""
+    if pa.types.is_null(column.type):
+        return []
     if pa.types.is_nested(column.type):
         items = [_comparable(item) for item in column.to_pylist()]
         ordered = sorted(set(items))
         place = {item: number for number, item in enumerate(ordered)}
-        return np.array([place[item] for item in items], np.int64)
+        return [np.array([place[item] for item in items], np.int64)]
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
     ranks = numbers(pc.rank(column, sort_keys="ascending", tiebreaker="dense"))
-    return np.where(numbers(column.is_null()) == 1, 0, ranks)
+    ranks = np.where(numbers(column.is_null()) == 1, 0, ranks)
+    if not pa.types.is_floating(column.type):
+        return [ranks]
+    # 0.0 and -0.0 are equal, and so are two NaN: which is taken must not depend on the order of files.
+    values = column.combine_chunks().fill_null(0.0).to_numpy(zero_copy_only=False)
+    return [ranks, values.view(np.int32 if values.itemsize == 4 else np.int64).astype(np.int64)]
 
 
 def _comparable(value: Any) -> tuple[Any, ...]:
