@@ -18,7 +18,8 @@ class Kept:
         self._all = json.loads(path.read_text()) if path.exists() and not fresh else {}
 
     def find(self, name: str) -> dict[str, Measured] | None:
-        if name not in self._all:
+        """None where nothing was kept, and where a contender failed: it is tried again."""
+        if any(told["failure"] for told in self._all.get(name, {"": {"failure": "none"}}).values()):
             return None
         return {
             contender: Measured([Outcome(**one) for one in told["outcomes"]], told["failure"])

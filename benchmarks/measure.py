@@ -13,7 +13,12 @@ from benchmarks.child import Failure, Outcome, Work, measured
 
 _SECONDS = 1200
 """Then a measurement is given up."""
-_LOADED = ["benchmarks.contenders", "feast.infra.offline_stores.duckdb", "feast.infra.offline_stores.dask"]
+_LOADED = [
+    "benchmarks.pit",
+    "benchmarks.contenders",
+    "feast.infra.offline_stores.duckdb",
+    "feast.infra.offline_stores.dask",
+]
 """Imported once, by the process that all measured ones are forked from."""
 
 

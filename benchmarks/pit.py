@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from benchmarks.child import Work
 from benchmarks.kept import Kept
-from benchmarks.lakes import Lake, lake
+from benchmarks.lakes import Lake, lake, leave_cache
 from benchmarks.measure import Contender, Measured, in_turns
 from benchmarks.oracle import expected, wrong_cells
 from benchmarks.shapes import EASY, GROWN, HARDER, TINY, VIEWS, Shape
@@ -69,6 +69,7 @@ def measure(root: Path, scale: float, runs: int, kept: Kept, told: Callable[[str
             tables = lake(root, experiment.shape, scale, told)
             told(f"{named}: working out what is right")
             expected(tables, asked)
+            leave_cache(root, tables)
             contenders = {
                 name: Contender(partial(retrieval, name, tables, asked), number)
                 for name, number in experiment.runs.items()

@@ -72,7 +72,8 @@ def test_closing_ends_the_thread_and_what_it_reads_from() -> None:
             closed.append(True)
 
     threads = threading.active_count()
-    coming = ahead(ahead(items()))
+    source = items()  # held, as a traceback would hold it
+    coming = ahead(ahead(source))
     assert next(coming) == 0
     coming.close()
     assert closed == [True]
