@@ -26,6 +26,8 @@ from asgard_pipelines_tests.api.documents import (
 )
 from asgard_pipelines_tests.serving import served, until
 
+pytestmark = pytest.mark.served
+
 
 class Platform:
     """An empty project that runs, with the documents' tables and their feature view."""
