@@ -19,11 +19,21 @@ from asgard_pipelines.api.house import House
 from asgard_pipelines.api.idempotency import Idempotency
 from asgard_pipelines.api.loopback import LoopbackOnly
 from asgard_pipelines.api.metrics import RequestMetrics
+from asgard_pipelines.api.mlops_models import router as mlops_models
 from asgard_pipelines.api.request_log import RequestLog
 from asgard_pipelines.api.runs import router as runs
 from asgard_pipelines.settings import Settings
 
-_ROUTERS = (health, documentation, feast_status, feast_features, feast_models, feast_predictions, runs)
+_ROUTERS = (
+    health,
+    documentation,
+    feast_status,
+    feast_features,
+    feast_models,
+    feast_predictions,
+    runs,
+    mlops_models,
+)
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
 
 The API declares, asks the graph to run, and reads results. What it starts is an ordinary run in Dagster, with

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
@@ -18,6 +17,7 @@ from asgard_pipelines.api.prediction_answers import (
     OnlineAnswer,
     RunningPrediction,
     find_batch,
+    online_answer,
 )
 from asgard_pipelines.api.prediction_requests import ask_prediction, end_prediction, show_prediction
 from asgard_pipelines.declarations import PredictionBody, Record
@@ -91,20 +91,10 @@ def predict_online(body: OnlineBody, request: Request, _: Reader) -> OnlineAnswe
     """Predict one row at once, from features that are sent, or from those of entities in the online store."""
     house: House = request.app.state.house
     if body.features is not None:
-        made = house.online.of_features(body.model_id, body.features)
+        made = house.online.of_features(body.model_id, [body.features])
     else:
-        made = house.online.of_entities(body.model_id, body.entities or {}, house.declarations)
-    return OnlineAnswer(
-        model_id=made.version.model_id,
-        model_name=made.version.model,
-        model_version=made.version.version,
-        prediction=made.prediction,
-        predicted_label=made.label,
-        probabilities=made.probabilities,
-        features=made.features,
-        feature_status=made.status,
-        created_at=datetime.now(UTC),
-    )
+        made = house.online.of_entities(body.model_id, [body.entities or {}], house.declarations)
+    return online_answer(made)
 
 
 @router.get("/{prediction_id}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
 from asgard_pipelines.settings import CATALOG
+
+if TYPE_CHECKING:
+    from asgard_pipelines.predictions import OnlineResult
 
 LOW_COVERAGE = 0.5
 """Below this share of rows found, a view's features are mostly nulls."""
@@ -58,6 +61,58 @@ class OnlineAnswer(BaseModel):
     features: dict[str, Any]
     feature_status: dict[str, str] | None
     created_at: datetime
+
+
+class InferenceAnswer(BaseModel):
+    """One entry for each row that was sent, in their order; what they mean, `OnlineAnswer` says.
+
+    `predictions` has null where no view had features of the entities: `feature_status` says why.
+    """
+
+    model_name: str
+    model_id: str
+    model_version: str
+    mode: Literal["online"] = "online"
+    predictions: list[Any]
+    predicted_labels: list[Any]
+    probabilities: list[dict[str, float] | None]
+    features: list[dict[str, Any]]
+    feature_status: list[dict[str, str]] | None
+    num_predictions: int
+    """Those that are not null."""
+    created_at: datetime
+
+
+def online_answer(made: OnlineResult) -> OnlineAnswer:
+    """Of the one row."""
+    (row,) = made.rows
+    return OnlineAnswer(
+        model_id=made.version.model_id,
+        model_name=made.version.model,
+        model_version=made.version.version,
+        prediction=row.prediction,
+        predicted_label=row.label,
+        probabilities=row.probabilities,
+        features=row.features,
+        feature_status=row.status,
+        created_at=datetime.now(UTC),
+    )
+
+
+def inference_answer(made: OnlineResult) -> InferenceAnswer:
+    status = [row.status for row in made.rows if row.status is not None]
+    return InferenceAnswer(
+        model_name=made.version.model,
+        model_id=made.version.model_id,
+        model_version=made.version.version,
+        predictions=[row.prediction for row in made.rows],
+        predicted_labels=[row.label for row in made.rows],
+        probabilities=[row.probabilities for row in made.rows],
+        features=[row.features for row in made.rows],
+        feature_status=status or None,
+        num_predictions=sum(row.made for row in made.rows),
+        created_at=datetime.now(UTC),
+    )
 
 
 def find_batch(house: House, table: str, prediction_id: str) -> BatchPrediction | None:

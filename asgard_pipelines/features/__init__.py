@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.online import materialize_online
-    from asgard_pipelines.features.online_reads import OnlineReads, OnlineRow
+    from asgard_pipelines.features.online_reads import OnlineReads, OnlineRows
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.source_pins import pinned
@@ -27,7 +27,7 @@ _HOME = {
     "IcebergLoggingDestination": "saved_rows",
     "IcebergStorage": "saved_rows",
     "OnlineReads": "online_reads",
-    "OnlineRow": "online_reads",
+    "OnlineRows": "online_reads",
     "RepoContents": "conversion",
     "read_repo": "feast_repo",
     "Joined": "historical",
@@ -45,7 +45,7 @@ __all__ = [
     "IcebergStorage",
     "Joined",
     "OnlineReads",
-    "OnlineRow",
+    "OnlineRows",
     "RepoContents",
     "apply",
     "gold",

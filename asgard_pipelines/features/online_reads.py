@@ -1,4 +1,4 @@
-"""One entity's newest features, from the online store through Feast, with the TTL that Feast leaves out."""
+"""Entities' newest features, from the online store through Feast, with the TTL that Feast leaves out."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FoundStatus = Literal["found", "missing", "expired"]
 
 
 @dataclass(frozen=True)
-class OnlineRow:
-    """`row`: one row, a column per reference, in its declared type. `status`: stored view -> whether it has
-    the entity; what is missing or expired is null."""
+class OnlineRows:
+    """`rows`: as many as were asked, in their order, a column per reference, in its declared type. `status`:
+    for each row, stored view -> whether it has the entity; what is missing or expired is null."""
 
-    row: pa.Table
-    status: dict[str, FoundStatus]
+    rows: pa.Table
+    status: list[dict[str, FoundStatus]]
 
 
 class OnlineReads:
@@ -50,12 +50,12 @@ class OnlineReads:
         self,
         declarations: Declarations,
         refs: Sequence[FeatureRef],
-        entities: Mapping[str, Any],
+        entities: Sequence[Mapping[str, Any]],
         as_of: datetime | None = None,
-    ) -> OnlineRow:
+    ) -> OnlineRows:
         """
         Args:
-            entities: entity or join key -> value; those of all views, and no others.
+            entities: for each row, entity or join key -> value; those of all views, and no others.
             as_of: now, when None. A value counts from its event time until its view's TTL has passed.
 
         Raises:
@@ -67,37 +67,40 @@ class OnlineReads:
         names = {ref.view for ref in refs} - {view.name for view in computed}
         names |= {source for view in computed for source in view.sources}
         views = [declarations.view(name) for name in sorted(names)]
-        keys = _keys(declarations, views, entities)
+        keys = [_keys(declarations, views, row) for row in entities]
         instant = as_of or datetime.now(UTC)
         columns: dict[tuple[str, str], pa.ChunkedArray] = {}
-        status: dict[str, FoundStatus] = {}
+        found: dict[str, list[FoundStatus]] = {}
         for view in views:
-            values, status[view.name] = self._newest(view, keys, instant)
+            values, found[view.name] = self._newest(view, keys, instant)
             columns |= {(view.name, name): column for name, column in values.items()}
         if computed:
-            columns |= _computed(self._settings, declarations, computed, columns)
+            columns |= _computed(self._settings, declarations, computed, columns, len(keys))
         for ref in refs:
             if (ref.view, ref.feature) not in columns:
                 raise ColumnNotFound(ref.feature, [f for v, f in columns if v == ref.view], table=ref.view)
-        return OnlineRow(pa.table({ref.feature: columns[ref.view, ref.feature] for ref in refs}), status)
+        status = [{name: found[name][place] for name in found} for place in range(len(keys))]
+        return OnlineRows(pa.table({ref.feature: columns[ref.view, ref.feature] for ref in refs}), status)
 
     def _newest(
-        self, view: FeatureView, keys: Mapping[str, Any], instant: datetime
-    ) -> tuple[dict[str, pa.ChunkedArray], FoundStatus]:
+        self, view: FeatureView, keys: Sequence[Mapping[str, Any]], instant: datetime
+    ) -> tuple[dict[str, pa.ChunkedArray], list[FoundStatus]]:
         answer = self._opened(view).get_online_features(
             features=[f"{view.name}:{name}" for name in view.feature_names],
-            entity_rows=[{key: keys[key] for key in view.join_keys}],
+            entity_rows=[{key: row[key] for key in view.join_keys} for row in keys],
             full_feature_names=True,
         )
         written = answer.to_dict()
-        at = [
-            one.event_timestamps[0].ToDatetime(UTC)
+        times = [
+            one.event_timestamps
             for name, one in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True)
             if name not in view.join_keys
         ]
-        status = _status(view, max(at), instant)
+        status = [
+            _status(view, max(at.ToDatetime(UTC) for at in row), instant) for row in zip(*times, strict=True)
+        ]
         return {
-            feature.name: _column(written[f"{view.name}__{feature.name}"][0], feature, status)
+            feature.name: _column(written[f"{view.name}__{feature.name}"], feature, status)
             for feature in view.features
         }, status
 
@@ -158,10 +161,15 @@ def _status(view: FeatureView, at: datetime, instant: datetime) -> FoundStatus:
     return "expired" if view.ttl is not None and at < instant - view.ttl else "found"
 
 
-def _column(value: Any, feature: Feature, status: FoundStatus) -> pa.ChunkedArray:
-    if isinstance(value, datetime):
-        value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-    return pa.chunked_array([pa.array([value if status == "found" else None], arrow_type(feature.dtype))])
+def _column(values: Sequence[Any], feature: Feature, status: Sequence[FoundStatus]) -> pa.ChunkedArray:
+    taken = [_plain(v) if found == "found" else None for v, found in zip(values, status, strict=True)]
+    return pa.chunked_array([pa.array(taken, arrow_type(feature.dtype))])
+
+
+def _plain(value: Any) -> Any:
+    """A time as UTC without a zone."""
+    zoned = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(UTC).replace(tzinfo=None) if zoned else value
 
 
 def _computed(
@@ -169,7 +177,8 @@ def _computed(
     declarations: Declarations,
     views: Sequence[OnDemandView],
     columns: Mapping[tuple[str, str], pa.ChunkedArray],
+    rows: int,
 ) -> dict[tuple[str, str], pa.ChunkedArray]:
     from asgard_pipelines.features.on_demand import OnDemandFunctions
 
-    return OnDemandFunctions(settings, declarations, views).compute(columns, 1)
+    return OnDemandFunctions(settings, declarations, views).compute(columns, rows)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asgard_pipelines.models.job_tracking import JobTracking, Reply
     from asgard_pipelines.models.registration import Registration
     from asgard_pipelines.models.registry import ModelRegistry
     from asgard_pipelines.models.version import CHAMPION, ModelVersion
@@ -21,12 +22,14 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _EXPORTS = {
     "CHAMPION": "asgard_pipelines.models.version",
+    "JobTracking": "asgard_pipelines.models.job_tracking",
     "ModelRegistry": "asgard_pipelines.models.registry",
     "ModelVersion": "asgard_pipelines.models.version",
     "Registration": "asgard_pipelines.models.registration",
+    "Reply": "asgard_pipelines.models.job_tracking",
 }
 
-__all__ = ["CHAMPION", "ModelRegistry", "ModelVersion", "Registration"]
+__all__ = ["CHAMPION", "JobTracking", "ModelRegistry", "ModelVersion", "Registration", "Reply"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from asgard_pipelines.declarations import Framework, ModelType
 from asgard_pipelines.models import version as tags
+from asgard_pipelines.state import StoredFile
+
+MODEL_FOLDER = "model"
+PICTURE_FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,14 @@ class Registration:
     started: datetime | None = None
     """When the training began."""
 
+    @property
+    def stored(self) -> dict[str, StoredFile]:
+        """Path within the run's store -> what is stored there."""
+        return {
+            **{f"{MODEL_FOLDER}/{name}": StoredFile.of(data) for name, data in self.files.items()},
+            **{f"{PICTURE_FOLDER}/{name}.png": StoredFile.of(data) for name, data in self.pictures.items()},
+        }
+
     def version_tags(self, version: str) -> dict[str, str]:
         """The tags of MLflow's version, which make it an Asgard version."""
         return {
@@ -58,7 +69,12 @@ class Registration:
             tags.SOURCES_TAG: json.dumps(dict(self.sources), sort_keys=True),
             tags.ROOTS_TAG: json.dumps(dict(self.roots), sort_keys=True),
             tags.CONTENT_HASH_TAG: self.content_hash,
-            tags.SHA256_TAG: json.dumps(
-                {name: sha256(data).hexdigest() for name, data in sorted(self.files.items())}
-            ),
+            tags.SHA256_TAG: digests(self.stored),
         }
+
+
+def digests(stored: Mapping[str, StoredFile]) -> str:
+    """File of the artefact -> SHA-256, as the version's tag in MLflow shows them."""
+    prefix = f"{MODEL_FOLDER}/"
+    artefact = {path.removeprefix(prefix): file for path, file in stored.items() if path.startswith(prefix)}
+    return json.dumps({name: file.sha256 for name, file in sorted(artefact.items())})

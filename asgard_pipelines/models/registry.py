@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from asgard_pipelines.errors import Conflict, Invalid, ModelNotFound, Untrusted, did_you_mean
+from asgard_pipelines.errors import (
+    BackendUnavailable,
+    Conflict,
+    Invalid,
+    ModelNotFound,
+    Untrusted,
+    did_you_mean,
+)
 from asgard_pipelines.models import runs
-from asgard_pipelines.models.registration import Registration
+from asgard_pipelines.models.mlflow_versions import model_version
+from asgard_pipelines.models.registration import MODEL_FOLDER, PICTURE_FOLDER, Registration, digests
+from asgard_pipelines.models.stored_files import read_stored
 from asgard_pipelines.models.tracking import every, exclusive, open_client
 from asgard_pipelines.models.version import (
     CHAMPION,
@@ -30,7 +36,9 @@ from asgard_pipelines.models.version import (
     ModelVersion,
 )
 from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import StoredFile, record_artefact, recorded_artefact
 
+_log = logging.getLogger(__name__)
 _MODEL_ID = re.compile(r"(?P<model>.+)_(?P<version>\d{8}_\d{6})")
 _ALIAS = re.compile(r"(?!latest$|v\d+$)[A-Za-z][A-Za-z0-9_-]{0,127}")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,250}")
@@ -69,9 +77,10 @@ class ModelRegistry:
             if not self._registered(registration.model):
                 client.create_registered_model(registration.model, description=registration.description)
             version = run.data.tags[VERSION_TAG]
+            record_artefact(self._settings, registration.model, version, registration.stored)
             created = client.create_model_version(
                 registration.model,
-                source=f"runs:/{run.info.run_id}/{runs.MODEL_FOLDER}",
+                source=f"runs:/{run.info.run_id}/{MODEL_FOLDER}",
                 run_id=run.info.run_id,
                 tags=registration.version_tags(version),
                 description=registration.description,
@@ -82,6 +91,21 @@ class ModelRegistry:
     def versions(self, model: str | None = None) -> list[ModelVersion]:
         """Every version of `model`, or of all models; newest first. Unknown models have none."""
         return [version for name in self._names(model) for version in self._versions(name)]
+
+    def counts(self) -> tuple[int, int]:
+        """How many registered models MLflow has, and how many experiments that are not deleted.
+
+        Raises:
+            BackendUnavailable: it does not answer.
+        """
+        try:
+            client = self._client
+            found = every(
+                lambda size, token: client.search_experiments(ViewType.ACTIVE_ONLY, size, page_token=token)
+            )
+            return len(self._names(None)), len(found)
+        except (MlflowException, OSError) as error:
+            raise BackendUnavailable("MLflow does not answer.") from error
 
     def champion(self, model: str) -> ModelVersion | None:
         """The version that has the alias `champion`."""
@@ -100,20 +124,25 @@ class ModelRegistry:
 
         Raises:
             ModelNotFound: with the nearest id.
+            Untrusted: what MLflow records of it is not what was registered.
         """
         name, _, alias = model_id.partition("@")
         match = None if alias else _MODEL_ID.fullmatch(model_id)
         if match:
-            for version in self._versions(match["model"]):
-                if version.version == match["version"]:
-                    return version
+            numbers = [
+                int(one.version)
+                for one in self._mlflow_versions(match["model"])
+                if one.tags[VERSION_TAG] == match["version"]
+            ]
+            if numbers:  # the first: nobody takes a version's place by calling another one so
+                return self._of(match["model"], min(numbers))
         number = self._aliases(name).get(alias or CHAMPION)
         if number is not None:
             return self._of(name, number)
         known = self.versions()
         ids = [version.model_id for version in known] + sorted({version.model for version in known})
         raise ModelNotFound(
-            f"Model '{model_id}' not found.{did_you_mean(model_id, ids)}", available_models=ids
+            f"Model '{model_id}' not found.{did_you_mean(name, ids)}", available_models=ids
         )
 
     def promote(self, version: ModelVersion, alias: str = CHAMPION) -> ModelVersion:
@@ -164,33 +193,38 @@ class ModelRegistry:
         return self._of(version.model, version.number)
 
     def artefact(self, version: ModelVersion, names: Collection[str] | None = None) -> dict[str, bytes]:
-        """File name -> bytes, each verified against the SHA-256 in the registry.
+        """File name -> bytes, each verified against what was recorded when it was registered.
 
         Args:
             names: Only these, as far as they were registered; None for all.
 
         Raises:
-            Untrusted: a file is missing or its bytes are not those registered.
+            Untrusted: a file is missing or its bytes are not those registered, MLflow tells other checksums,
+                or nobody registered the version here.
         """
-        found = self._client.get_model_version(version.model, str(version.number))
-        recorded: dict[str, str] = json.loads(found.tags[SHA256_TAG])
-        recorded = {name: digest for name, digest in recorded.items() if names is None or name in names}
-        files = self._download(version, runs.MODEL_FOLDER)
-        for name, digest in recorded.items():
-            if name not in files or sha256(files[name]).hexdigest() != digest:
-                wrong = "does not have the bytes that were registered" if name in files else "is missing"
-                raise Untrusted(
-                    f"{version.model_id}: '{name}' {wrong}. "
-                    "Train the model again, or promote another version.",
-                    model_id=version.model_id,
-                    file=name,
-                )
-        return {name: files[name] for name in recorded}
+        recorded = self._recorded(version)
+        path = {name: f"{MODEL_FOLDER}/{name}" for name in version.sha256}
+        wanted = {path[name]: recorded[path[name]] for name in path if names is None or name in names}
+        return _by_name(read_stored(self._client, version, wanted))
 
     def pictures(self, version: ModelVersion) -> dict[str, bytes]:
-        """Name -> PNG, as registered; not verified, since nothing but eyes reads them."""
-        found = self._download(version, runs.PICTURE_FOLDER)
+        """Name -> PNG, verified as the artefact is. Raises Untrusted."""
+        recorded = self._recorded(version)
+        wanted = {path: file for path, file in recorded.items() if path.startswith(f"{PICTURE_FOLDER}/")}
+        found = _by_name(read_stored(self._client, version, wanted))
         return {name.removesuffix(".png"): data for name, data in found.items()}
+
+    def _recorded(self, version: ModelVersion) -> dict[str, StoredFile]:
+        """What was stored for the version, by our own record; what MLflow tells of it must be the same."""
+        recorded = recorded_artefact(self._settings, version.model, version.version)
+        told = version.tags.get(SHA256_TAG)
+        if recorded is None or told != digests(recorded):
+            wrong = "is not registered here" if recorded is None else "has other checksums in MLflow"
+            raise Untrusted(
+                f"{version.model_id} {wrong}. Train the model again, or promote another version.",
+                model_id=version.model_id,
+            )
+        return recorded
 
     def _run(self, registration: Registration) -> Run:
         """The run that an interrupted registration left, or a new one with a version of its own."""
@@ -240,39 +274,30 @@ class ModelRegistry:
             return []
         aliases = self._aliases(model)
         by_run = {run.info.run_id: run for run in runs.runs(self._client, model)}
-        versions = [_model_version(version, aliases, by_run.get(version.run_id or "")) for version in found]
+        versions = []
+        for one in found:
+            try:
+                versions.append(model_version(one, aliases, by_run.get(one.run_id or "")))
+            except Untrusted as error:  # whoever names it is told; the others are still there
+                _log.warning("%s", error.message)
         return sorted(versions, key=lambda version: version.number, reverse=True)
 
     def _of(self, model: str, number: int) -> ModelVersion:
+        """Raises Untrusted: MLflow's version of that number is none of ours, or not any more."""
         found = self._client.get_model_version(model, str(number))
-        assert found.run_id is not None  # `register` always gives one
-        return _model_version(found, self._aliases(model), self._client.get_run(found.run_id))
+        return model_version(found, self._aliases(model), self._run_of(found))
 
-    def _download(self, version: ModelVersion, folder: str) -> dict[str, bytes]:
-        """The files in one folder of the version's run; none where there is no such folder."""
-        if folder not in {entry.path for entry in self._client.list_artifacts(version.run_id)}:
-            return {}
-        with TemporaryDirectory() as target:
-            path = Path(self._client.download_artifacts(version.run_id, folder, target))
-            return {file.name: file.read_bytes() for file in sorted(path.iterdir()) if file.is_file()}
+    def _run_of(self, found: MlflowVersion) -> Run | None:
+        try:
+            return self._client.get_run(found.run_id) if found.run_id else None
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
 
-def _model_version(found: MlflowVersion, aliases: dict[str, int], run: Run | None) -> ModelVersion:
-    timed = run is not None and run.info.end_time is not None
-    return ModelVersion(
-        model=found.name,
-        version=found.tags[VERSION_TAG],
-        number=int(found.version),
-        candidate=found.tags["candidate"],
-        framework=found.tags["framework"],
-        model_type=found.tags["model_type"],
-        aliases=sorted(alias for alias, number in aliases.items() if number == int(found.version)),
-        metrics=dict(run.data.metrics) if run else {},
-        tags=dict(found.tags),
-        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        run_id=found.run_id,
-        training_seconds=(run.info.end_time - run.info.start_time) / 1000 if run and timed else None,
-    )
+def _by_name(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {path.rpartition("/")[2]: data for path, data in files.items()}
 
 
 def _quotable(model: str) -> str:

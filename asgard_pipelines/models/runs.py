@@ -11,12 +11,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from asgard_pipelines.models.registration import Registration
+from asgard_pipelines.models.registration import MODEL_FOLDER, PICTURE_FOLDER, Registration
 from asgard_pipelines.models.tracking import every
 from asgard_pipelines.models.version import KEY_TAG, VERSION_TAG
 
-MODEL_FOLDER = "model"
-PICTURE_FOLDER = "pictures"
 _MODEL_DEVELOPMENT = {"mlflow.experimentKind": "custom_model_development"}
 """Without it MLflow's pages open on traces, of which there are none."""
 _MLFLOW_TYPES = {

@@ -19,6 +19,8 @@ ROOTS_TAG = "asgard.roots"
 CONTENT_HASH_TAG = "asgard.content_hash"
 SHA256_TAG = "asgard.sha256"
 DEPRECATED_TAG = "asgard.deprecated_at"
+READ_FROM_TAGS = ("training_table", "training_snapshot_id", "sources", "roots", "content_hash", "sha256")
+"""Properties of a version that its tags must give."""
 
 
 class ModelVersion(Record):

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asgard_pipelines.predictions.online import OnlinePrediction, OnlinePredictions
+    from asgard_pipelines.predictions.online import OnlinePrediction, OnlinePredictions, OnlineResult
     from asgard_pipelines.predictions.publication import (
         Published,
         find_published,
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HOME = {
     "OnlinePrediction": "online",
     "OnlinePredictions": "online",
+    "OnlineResult": "online",
     "Published": "publication",
     "find_published": "publication",
     "last_published": "publication",
@@ -27,6 +28,7 @@ _HOME = {
 __all__ = [
     "OnlinePrediction",
     "OnlinePredictions",
+    "OnlineResult",
     "Published",
     "find_published",
     "last_published",

@@ -1,9 +1,9 @@
-"""Feature values as they are sent, as the one row that a model takes."""
+"""Feature values as they are sent, as the rows that a model takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,34 +22,49 @@ _ARROW = {
 }
 
 
-def given_row(inputs: Mapping[str, str], given: Mapping[str, Any]) -> pa.Table:
-    """One row of the inputs (name -> declared type). Null is allowed, and so is a number that is not finite:
+def given_rows(inputs: Mapping[str, str], given: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows of the inputs (name -> declared type). Null is allowed, and so is a number that is not finite:
     both are missing values.
 
     Raises:
-        Invalid: features that are missing, and such as the model does not take; all are named.
+        Invalid: features that are missing, and such as the model does not take; all of a row are named.
         TypeMismatch: a value of another type.
     """
-    missing, extra = sorted(inputs.keys() - given.keys()), sorted(given.keys() - inputs.keys())
+    for place, row in enumerate(given):
+        _need_names(inputs, row, place, len(given))
+    return pa.table(
+        {name: _column(name, [row[name] for row in given], dtype) for name, dtype in inputs.items()}
+    )
+
+
+def _need_names(inputs: Mapping[str, str], row: Mapping[str, Any], place: int, rows: int) -> None:
+    missing, extra = sorted(inputs.keys() - row.keys()), sorted(row.keys() - inputs.keys())
     if missing or extra:
         told = [f"missing: {', '.join(missing)}"] if missing else []
         told += [f"not taken: {', '.join(extra)}"] if extra else []
+        where = f" in row {place}" if rows > 1 else ""
         raise Invalid(
-            f"`features` are not what the model takes ({'; '.join(told)}).",
+            f"The features{where} are not what the model takes ({'; '.join(told)}).",
             missing=missing,
             extra=extra,
             features=dict(inputs),
+            row=place,
         )
-    return pa.table({name: _column(name, given[name], dtype) for name, dtype in inputs.items()})
 
 
-def _column(name: str, value: Any, dtype: str) -> pa.Array:
-    try:
-        return pa.array([None if value is None else _value(value, dtype)], _ARROW[dtype])
-    except (ValueError, TypeError, OverflowError, pa.ArrowInvalid):
-        raise TypeMismatch(
-            f"Feature '{name}' is {dtype}, and {str(value)[:100]!r} is none.", feature=name, declared=dtype
-        ) from None
+def _column(name: str, values: Sequence[Any], dtype: str) -> pa.Array:
+    taken = []
+    for place, value in enumerate(values):
+        try:
+            taken.append(None if value is None else pa.scalar(_value(value, dtype), _ARROW[dtype]))
+        except (ValueError, TypeError, OverflowError, pa.ArrowInvalid):
+            raise TypeMismatch(
+                f"Feature '{name}' is {dtype}, and {str(value)[:100]!r} is none.",
+                feature=name,
+                declared=dtype,
+                row=place,
+            ) from None
+    return pa.array(taken, _ARROW[dtype])
 
 
 def _value(value: Any, dtype: str) -> Any:

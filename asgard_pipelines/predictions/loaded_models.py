@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import replace
 from threading import Lock
 
@@ -18,13 +19,14 @@ _SECONDS = 1.0
 
 
 class LoadedModels:
-    """Safe to use from several threads."""
+    """Safe to use from several threads. A version is loaded by one of them, for which the others that want
+    it wait; who wants another version does not."""
 
     def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
         self._settings, self._registry = settings, registry
         self._lock = Lock()
         self._found: dict[str, tuple[float, ModelVersion]] = {}
-        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        self._held: OrderedDict[str, Future[Predictor]] = OrderedDict()
 
     def get(self, model_id: str) -> Predictor:
         """The model named by `NAME_VERSION`, `NAME@ALIAS` or `NAME` (its champion).
@@ -35,18 +37,35 @@ class LoadedModels:
         """
         version = self._version(model_id)
         with self._lock:
-            predictor = self._loaded.get(version.model_id)
-            if predictor is None:
-                predictor = load_predictor(self._settings, version, threads=1)
-                self._loaded[version.model_id] = predictor
-            self._loaded.move_to_end(version.model_id)
-            while len(self._loaded) > _MOST:
-                self._loaded.popitem(last=False)
-        return replace(predictor, version=version)  # its aliases as they are now
+            held = self._held.get(version.model_id)
+            mine = held is None
+            if held is None:
+                held = self._held[version.model_id] = Future()
+            self._held.move_to_end(version.model_id)
+            while len(self._held) > _MOST:
+                self._held.popitem(last=False)
+        if mine:
+            self._load(version, held)
+        return replace(held.result(), version=version)  # its aliases as they are now
+
+    def forget(self) -> None:
+        """Nothing is held any more: what is asked for next is verified and loaded anew."""
+        with self._lock:
+            self._held.clear()
+        self.forget_names()
 
     def forget_names(self) -> None:
         """An alias has moved: look at once."""
         self._found = {}
+
+    def _load(self, version: ModelVersion, held: Future[Predictor]) -> None:
+        try:
+            held.set_result(load_predictor(self._settings, version, threads=1))
+        except BaseException as error:
+            with self._lock:  # who asks after this tries again
+                if self._held.get(version.model_id) is held:
+                    del self._held[version.model_id]
+            held.set_exception(error)
 
     def _version(self, model_id: str) -> ModelVersion:
         at, version = self._found.get(model_id, (0.0, None))

@@ -10,10 +10,12 @@ from asgard_pipelines.state.access_tokens import (
     tokens,
 )
 from asgard_pipelines.state.access_tokens import Scope as TokenScope
+from asgard_pipelines.state.artefacts import StoredFile, record_artefact, recorded_artefact
 from asgard_pipelines.state.audit import Act, acts, record_act
 from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
 from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
 from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
+from asgard_pipelines.state.feast_registry import require_feast_registry
 from asgard_pipelines.state.made_declarations import (
     Made,
     MadeKind,
@@ -44,6 +46,7 @@ __all__ = [
     "MadeKind",
     "RequestKey",
     "StoredAnswer",
+    "StoredFile",
     "Token",
     "TokenScope",
     "acts",
@@ -62,9 +65,12 @@ __all__ = [
     "pin_once",
     "recall_difference",
     "record_act",
+    "record_artefact",
     "record_decision",
     "record_election",
+    "recorded_artefact",
     "remember_difference",
+    "require_feast_registry",
     "revoke_token",
     "run_pins",
     "sign_in",

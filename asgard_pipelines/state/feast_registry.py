@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, CreateEnginePlugin, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
+from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
 
 _LOCK_WAIT_SECONDS = 60
@@ -26,3 +30,15 @@ class RegistryAddress(CreateEnginePlugin):
                 Path(address.database).parent.mkdir(parents=True, exist_ok=True)
             address = address.update_query_dict({"timeout": str(_LOCK_WAIT_SECONDS)})
         return address
+
+
+def require_feast_registry(settings: Settings) -> None:
+    """Raises BackendUnavailable: the registry's database does not answer."""
+    address = make_url(settings.registry_database)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return  # nothing was applied yet; the first that is makes the file
+    try:
+        with create_engine(address, poolclass=NullPool).connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise BackendUnavailable("Feast's registry does not answer.") from error

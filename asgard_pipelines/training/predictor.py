@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.declarations import FeatureRef
+from asgard_pipelines.errors import Untrusted
 from asgard_pipelines.models import ModelRegistry, ModelVersion
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training.evaluation import chosen
@@ -83,7 +84,20 @@ def load_predictor(settings: Settings, version: ModelVersion, *, threads: int | 
         Untrusted: bytes that are not those registered, or hold what no model of ours is made of.
     """
     files = ModelRegistry(settings).artefact(version)
-    return Predictor(version, FittedModel.load(files, threads or settings.thread_count))
+    try:
+        predictor = Predictor(version, FittedModel.load(files, threads or settings.thread_count))
+        predictor.predict(pa.table({name: pa.nulls(1) for name in predictor.inputs}))
+    except Untrusted as error:
+        raise Untrusted(
+            f"{version.model_id}: {error.message}", **{**error.details, "model_id": version.model_id}
+        ) from error
+    except Exception as error:  # whatever is wrong in it, it is no model that was trained here
+        raise Untrusted(
+            f"{version.model_id}: its files cannot predict a row.",
+            model_id=version.model_id,
+            cause=type(error).__name__,
+        ) from error
+    return predictor
 
 
 def trained_features(settings: Settings, version: ModelVersion) -> list[FeatureRef]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,12 @@ class Trained:
         found: dict[str, Any] = answer.json()
         return found
 
+    def infer(self, status: int = 200, **body: Any) -> dict[str, Any]:
+        answer = self.client.post("/mlops/inference", json={"model_name": NAME, **body})
+        assert answer.status_code == status, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
@@ -136,6 +142,61 @@ def test_an_online_prediction_is_that_of_the_prediction_table(trained: Trained) 
         assert by_entity["feature_status"] == {"customer_features": "found"}
 
 
+def test_several_rows_are_inferred_at_once_as_one_by_one(trained: Trained) -> None:
+    champion = trained.registry.champion(NAME)
+    assert champion is not None
+    rows = [FEATURES, FEATURES | {"total_orders": 1}, FEATURES | {"total_spent": None}]
+    alone = [trained.online(features=row) for row in rows]
+    for named in ({}, {"alias": "champion"}, {"model_version": champion.version}):
+        answer = trained.infer(inputs=rows, **named)
+        assert (answer["model_id"], answer["model_name"]) == (champion.model_id, NAME)
+        assert answer["predictions"] == [one["prediction"] for one in alone]
+        assert answer["predicted_labels"] == [one["predicted_label"] for one in alone]
+        assert answer["probabilities"] == [one["probabilities"] for one in alone]
+        assert answer["features"] == rows
+        assert (answer["num_predictions"], answer["feature_status"]) == (3, None)
+
+
+def test_of_entities_that_are_not_there_nothing_is_inferred(trained: Trained) -> None:
+    asked = [{"customer_id": "C017"}, {"customer_id": "nobody"}, {"customer_id": "C000"}]
+    answer = trained.infer(entities=asked)
+    alone = [trained.online(entities=asked[place])["prediction"] for place in (0, 2)]
+    assert answer["predictions"] == [alone[0], None, alone[1]]
+    assert (answer["predicted_labels"][1], answer["probabilities"][1]) == (None, None)
+    assert [one["customer_features"] for one in answer["feature_status"]] == ["found", "missing", "found"]
+    assert answer["num_predictions"] == 2
+    assert "missing" in trained.infer(400, entities=asked[1:2])["error"]["message"]
+
+
+def test_what_cannot_be_inferred_is_refused_with_its_row(trained: Trained) -> None:
+    error = trained.infer(400, inputs=[FEATURES, {"total_orders": 1}])["error"]
+    assert (error["details"]["row"], error["details"]["missing"]) == (1, ["avg_order_value", "total_spent"])
+    for wrong in (
+        {},
+        {"inputs": []},
+        {"inputs": [FEATURES] * 1001},
+        {"inputs": [FEATURES], "entities": [{"customer_id": "C000"}]},
+        {"inputs": [FEATURES], "alias": "champion", "model_version": "20250101_000000"},
+        {"inputs": FEATURES},
+    ):
+        assert trained.infer(400, **wrong)["error"]["code"] == "VALIDATION_ERROR"
+    for unknown in ({"model_name": "chrun"}, {"alias": "staging"}, {"model_version": "20200101_000000"}):
+        error = trained.infer(404, inputs=[FEATURES], **unknown)["error"]
+        assert (error["code"], NAME in error["message"]) == ("MODEL_NOT_FOUND", True)
+
+
+def test_the_platforms_status_has_the_fields_of_the_document(trained: Trained) -> None:
+    answer = trained.client.get("/mlops/status")
+    assert answer.status_code == 200
+    status = answer.json()
+    assert status["mlflow_tracking_uri"] == "http://127.0.0.1:5000"
+    assert (status["mlflow_available"], status["feast_store_available"]) == (True, True)
+    assert (status["registered_models"], status["feature_views"]) == (1, 1)
+    assert status["active_experiments"] == 2  # MLflow's own default, and the model's
+    assert status["dagster_available"] is False
+    assert abs(datetime.fromisoformat(status["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
 def test_what_is_missing_extra_or_unknown_is_said(trained: Trained) -> None:
     error = trained.online(400, features={"total_orders": 1, "total_spent": 2.0, "age": 40})["error"]
     assert (error["details"]["missing"], error["details"]["extra"]) == (["avg_order_value"], ["age"])
@@ -189,7 +250,7 @@ def test_an_artefact_with_other_bytes_is_never_loaded(trained: Trained) -> None:
     files = list(Path(trained.settings.artefact_root).rglob("signature.json"))
     assert len(files) == 2
     kept = {path: path.read_bytes() for path in files}
-    trained.house.online.models._loaded.clear()
+    trained.house.online.models.forget()
     try:
         for path, data in kept.items():
             path.write_text(json.dumps(json.loads(data) | {"positive_label": False}))

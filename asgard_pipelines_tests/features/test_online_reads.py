@@ -92,15 +92,15 @@ def test_a_value_counts_from_its_time_to_its_ttl_as_in_the_offline_join(
     world: tuple[Settings, Lakehouse, Declarations], after: timedelta, status: str
 ) -> None:
     settings, lakehouse, declarations = world
-    read = OnlineReads(settings).read(declarations, REFS, {"visitor_id": 1}, NOON + after)
-    assert read.status == {"visits": status}
+    read = OnlineReads(settings).read(declarations, REFS, [{"visitor_id": 1}], NOON + after)
+    assert read.status == [{"visits": status}]
     asked = pa.table(
         {"visitor_id": [1], "asked": pa.array([(NOON + after).replace(tzinfo=None)], pa.timestamp("us"))}
     )
     pins = {"gold.visits": lakehouse.pin("gold.visits")}
     offline = historical_features(settings, lakehouse, declarations, asked, "asked", REFS, pins).table
-    assert read.row.to_pylist() == offline.select(read.row.column_names).to_pylist()
-    assert read.row.schema == offline.select(read.row.column_names).schema
+    assert read.rows.to_pylist() == offline.select(read.rows.column_names).to_pylist()
+    assert read.rows.schema == offline.select(read.rows.column_names).schema
 
 
 def test_a_found_entity_may_have_nulls_and_an_unknown_one_is_missing(
@@ -108,23 +108,24 @@ def test_a_found_entity_may_have_nulls_and_an_unknown_one_is_missing(
 ) -> None:
     settings, _, declarations = world
     reads = OnlineReads(settings)
-    second = reads.read(declarations, REFS, {"visitor": 2}, NOON)  # by the entity's name
-    assert (second.status, second.row.to_pylist()) == (
-        {"visits": "found"},
-        [{"pages": 9, "city": None, "last_seen": None}],
-    )
-    third = reads.read(declarations, REFS, {"visitor_id": "3"}, NOON)  # as text
-    assert (third.status, third.row["pages"].to_pylist()) == ({"visits": "missing"}, [None])
+    asked = [{"visitor": 2}, {"visitor_id": "3"}, {"visitor_id": 1}]  # by the entity's name; as text
+    read = reads.read(declarations, REFS, asked, NOON)
+    assert read.status == [{"visits": "found"}, {"visits": "missing"}, {"visits": "found"}]
+    assert read.rows.to_pylist() == [
+        {"pages": 9, "city": None, "last_seen": None},
+        {"pages": None, "city": None, "last_seen": None},
+        {"pages": 7, "city": "Bonn", "last_seen": datetime(2024, 12, 31, 23, 30)},
+    ]
 
 
 def test_what_cannot_be_looked_up_is_refused(world: tuple[Settings, Lakehouse, Declarations]) -> None:
     settings, _, declarations = world
     reads = OnlineReads(settings)
     with pytest.raises(Invalid, match="missing: visitor_id; unknown: customer"):
-        reads.read(declarations, REFS, {"customer": 1})
+        reads.read(declarations, REFS, [{"customer": 1}])
     for wrong in ("one", 1.5, True, None, 2**63):
         with pytest.raises(TypeMismatch, match="'visitor_id' is int64"):
-            reads.read(declarations, REFS, {"visitor_id": wrong})
+            reads.read(declarations, REFS, [{"visitor_id": wrong}])
     asleep = [FeatureRef(view="asleep", feature="pages", dtype="int64")]
     with pytest.raises(Invalid, match="'asleep' is not online"):
-        reads.read(declarations, asleep, {"visitor_id": 1})
+        reads.read(declarations, asleep, [{"visitor_id": 1}])
