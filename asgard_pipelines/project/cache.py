@@ -12,6 +12,7 @@ from pathlib import Path
 from asgard_pipelines import __version__
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import InvalidSettings
+from asgard_pipelines.project.held_declarations import HeldDeclarations
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import made_revision
 
@@ -20,7 +21,8 @@ _KEPT = 5
 
 
 def load(settings: Settings) -> Declarations:
-    """The repo's declarations: compiled when something changed, else read back in a few milliseconds.
+    """The repo's declarations: compiled when something changed; else read back, or those that this process
+    has read before.
 
     Raises:
         InvalidDeclarations: everything that is wrong, with file, line and field.
@@ -32,6 +34,11 @@ def load(settings: Settings) -> Declarations:
             f"ASGARD_REPO={str(settings.repo)!r} holds no {store.name}. `asgard init NAME` makes a repo.",
             setting="ASGARD_REPO",
         )
+    return _HELD.get(settings, _read)
+
+
+def _read(settings: Settings) -> Declarations:
+    """Compiled when something changed, else read back in a few milliseconds."""
     compiled = settings.state_folder / "compiled" / f"{_hash(settings)}.json"
     if compiled.is_file():
         os.utime(compiled)
@@ -65,6 +72,9 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (
             Path(root, file) for file in sorted(files) if not file.startswith(".") or file == ".feastignore"
         )
+
+
+_HELD = HeldDeclarations(lambda repo: list(_files(repo)))
 
 
 def _write(path: Path, text: str) -> None:
