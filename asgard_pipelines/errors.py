@@ -25,6 +25,7 @@
     ├── RateLimited              RATE_LIMITED            429
     ├── RunFailed                RUN_FAILED              500
     └── BackendUnavailable       BACKEND_UNAVAILABLE     503
+        └── IsolationUnavailable ISOLATION_UNAVAILABLE
 
 A message is one sentence for a person: what was wrong, where, and what would be right.
 ``details`` is the same for a program.
@@ -223,3 +224,9 @@ class RunFailed(AsgardError):
 class BackendUnavailable(AsgardError):
     code = "BACKEND_UNAVAILABLE"
     status = 503
+
+
+class IsolationUnavailable(BackendUnavailable):
+    """Scripts cannot be isolated on this machine, and so none is run."""
+
+    code = "ISOLATION_UNAVAILABLE"

@@ -99,6 +99,41 @@ class Settings(BaseSettings):
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
+    scripts: Literal["token", "open"] = Field(
+        default="token",
+        description="Who may upload scripts: `token`, who has one with the scope `scripts:run`, even with "
+        "`ASGARD_AUTH=off`; `open`, then anybody.",
+    )
+    scripts_seconds: float = Field(
+        default=3600, gt=0, description="How long an uploaded script may run, in seconds."
+    )
+    scripts_cpu_seconds: int = Field(
+        default=3600, ge=1, description="Processor time that each process of a script may take, in seconds."
+    )
+    scripts_memory: int = Field(
+        default=4_000_000_000,
+        ge=100_000_000,
+        description="Memory that all processes of a script may hold together, in bytes.",
+    )
+    scripts_disk: int = Field(
+        default=1_000_000_000,
+        ge=1_000_000,
+        description="Size of a script's own folder, which is in memory, and of what it logs, in bytes.",
+    )
+    scripts_processes: int = Field(
+        default=256, ge=8, description="How many processes and threads a script may have at once."
+    )
+    scripts_user: int = Field(
+        default=64_321,
+        ge=1,
+        lt=2**32 - 1,
+        description="The uid of scripts' processes, where Asgard runs as root; nobody else should have it.",
+    )
+    scripts_packages: str = Field(
+        default="numpy,scipy,pandas,polars,pyarrow,duckdb,scikit-learn,xgboost,lightgbm,mlflow,feast,skops,"
+        "matplotlib,pyyaml,pydantic,requests,sqlglot,joblib,threadpoolctl",
+        description="What a script's `requirements` may name, separated by commas; it has to be installed.",
+    )
     threads: int | None = Field(
         default=None, ge=1, description="Threads for SQL and training. Default: all cores."
     )
@@ -124,6 +159,10 @@ class Settings(BaseSettings):
             raise InvalidSettings(
                 f"{name}={first['input']!r} cannot be used: {first['msg']}.", setting=name
             ) from None
+
+    def asks_token_for(self, scope: str) -> bool:
+        """Whether the REST API does: with `ASGARD_AUTH=off` only for scripts, unless they are open to all."""
+        return self.auth == "on" or (scope == "scripts:run" and self.scripts != "open")
 
     def require_tokens_beyond_loopback(self) -> None:
         """
@@ -187,6 +226,10 @@ class Settings(BaseSettings):
     @cached_property
     def dagster_home(self) -> Path:
         return self.state_folder / "dagster"
+
+    @cached_property
+    def script_packages(self) -> list[str]:
+        return [name.strip() for name in self.scripts_packages.split(",") if name.strip()]
 
     @cached_property
     def thread_count(self) -> int:

@@ -66,6 +66,7 @@ def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Reques
     the scope tells. A route that writes under `predict` says so.
 
     Raises:
+        Unauthenticated: no token, where even without `ASGARD_AUTH=on` one is needed: for scripts.
         Forbidden: a token without the scope.
     """
     changing = scope in _CHANGING if changes is None else changes
@@ -73,8 +74,16 @@ def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Reques
     def principal(request: Request) -> str:
         house: House = request.app.state.house
         request.scope["changes"] = changing
-        if house.settings.auth == "on" and not request.scope["token"].allows(scope):
-            raise Forbidden(f"This needs a token with the scope '{scope}'.", scope=scope)
+        token: Token | None = request.scope["token"]
+        if house.settings.asks_token_for(scope):
+            if token is None:
+                raise Unauthenticated(
+                    f"This needs a token with the scope '{scope}', whatever ASGARD_AUTH says; on a machine "
+                    "that nobody else uses, ASGARD_SCRIPTS=open lifts that.",
+                    scope=scope,
+                )
+            if not token.allows(scope):
+                raise Forbidden(f"This needs a token with the scope '{scope}'.", scope=scope)
         return str(request.scope["principal"])
 
     principal.__dict__["scope"] = scope

@@ -20,6 +20,7 @@ from asgard_pipelines.api.idempotency import Idempotency
 from asgard_pipelines.api.loopback import LoopbackOnly
 from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.api.mlops_models import router as mlops_models
+from asgard_pipelines.api.mlops_scripts import router as mlops_scripts
 from asgard_pipelines.api.request_log import RequestLog
 from asgard_pipelines.api.runs import router as runs
 from asgard_pipelines.settings import Settings
@@ -33,6 +34,7 @@ _ROUTERS = (
     feast_predictions,
     runs,
     mlops_models,
+    mlops_scripts,
 )
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
 

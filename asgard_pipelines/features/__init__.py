@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.online import materialize_online
     from asgard_pipelines.features.online_reads import OnlineReads, OnlineRows
+    from asgard_pipelines.features.private_repo import write_private_repo
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.source_pins import pinned
@@ -38,6 +39,7 @@ _HOME = {
     "store": "registry",
     "gold": "sources",
     "pinned": "source_pins",
+    "write_private_repo": "private_repo",
 }
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "pinned",
     "read_repo",
     "store",
+    "write_private_repo",
 ]
 
 

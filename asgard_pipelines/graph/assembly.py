@@ -14,6 +14,7 @@ from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.model_assets import model_assets
 from asgard_pipelines.graph.prediction_assets import prediction_assets
 from asgard_pipelines.graph.schedules import schedules
+from asgard_pipelines.graph.script_runs import script_job
 from asgard_pipelines.graph.sensors import keep_up_sensor
 from asgard_pipelines.graph.table_checks import external_checks
 
@@ -43,6 +44,7 @@ def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
         asset_checks=external_checks(declarations),
         sensors=[keep_up_sensor(declarations)],
         schedules=schedules(declarations),
+        jobs=[script_job()],
         resources={"house": house, "handoff": HandoffIOManager()},
         executor=dg.in_process_executor,
     )

@@ -14,6 +14,8 @@ from asgard_pipelines.graph.webserver import LOCATION, graphql, reload_location,
 _LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message }
     ... on RunConfigValidationInvalid { errors { message } } } }"""
+_TERMINATE = """mutation($run: String!) { terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) {
+    __typename ... on Error { message } } }"""
 
 
 def require_running(dagster: str) -> None:
@@ -49,13 +51,37 @@ def launch(dagster: str, keys: Sequence[dg.AssetKey], tags: Mapping[str, str]) -
     Raises:
         BackendUnavailable: no webserver answers, or it refuses.
     """
+    return _launched(
+        dagster,
+        {"jobName": "__ASSET_JOB", "assetSelection": [{"path": list(key.path)} for key in keys]},
+        tags,
+    )
+
+
+def launch_job(dagster: str, job: str, tags: Mapping[str, str]) -> str:
+    """Asks for one run of a job that materializes nothing; its id. It waits in the queue for its turn.
+
+    Raises:
+        BackendUnavailable: no webserver answers, or it refuses.
+    """
+    return _launched(dagster, {"jobName": job}, tags)
+
+
+def terminate(dagster: str, run_id: str) -> None:
+    """Asks for a run to be ended, whether it waits or runs; one that has ended is left as it is.
+
+    Raises:
+        BackendUnavailable: no webserver answers.
+    """
+    try:
+        graphql(dagster, _TERMINATE, run=run_id)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BackendUnavailable("Dagster's webserver does not answer: `asgard up` starts it.") from error
+
+
+def _launched(dagster: str, what: Mapping[str, object], tags: Mapping[str, str]) -> str:
     params = {
-        "selector": {
-            "repositoryLocationName": LOCATION,
-            "repositoryName": "__repository__",
-            "jobName": "__ASSET_JOB",
-            "assetSelection": [{"path": list(key.path)} for key in keys],
-        },
+        "selector": {"repositoryLocationName": LOCATION, "repositoryName": "__repository__", **what},
         "mode": "default",
         "runConfigData": "{}",
         "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},

@@ -15,12 +15,20 @@ from asgard_pipelines.graph.handoff import handed_over
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.keeping_up import ground_of, request_for
 from asgard_pipelines.graph.keys import candidate_key, model_key
-from asgard_pipelines.graph.launching import launch, require_loaded, require_running
+from asgard_pipelines.graph.launching import (
+    launch,
+    launch_job,
+    require_loaded,
+    require_running,
+    terminate,
+)
 from asgard_pipelines.graph.observation import report
 from asgard_pipelines.graph.plan import Ground, Plan
 from asgard_pipelines.graph.run_history import (
     PREDICTION_ID_TAG,
     PRINCIPAL_TAG,
+    SCRIPT_JOB,
+    SCRIPT_JOB_TAG,
     bury_dead_runs,
     run_under_way,
 )
@@ -84,6 +92,25 @@ class RunClient:
         ground = self._ground(declarations)
         tags = {PRINCIPAL_TAG: principal, PREDICTION_ID_TAG: prediction_id}
         return self._launch(ground, prediction_plan(ground, prediction), tags)
+
+    def run_script(self, job_id: str, principal: str) -> str:
+        """Asks for the run of an uploaded script; the run's id. One that was asked for before is taken.
+
+        Raises:
+            BackendUnavailable
+        """
+        before = tagged_run(self._instance, SCRIPT_JOB_TAG, job_id)
+        if before is not None:
+            return before.run_id
+        return launch_job(self._dagster, SCRIPT_JOB, {PRINCIPAL_TAG: principal, SCRIPT_JOB_TAG: job_id})
+
+    def cancel(self, run_id: str) -> None:
+        """Asks for a run to be ended. Raises BackendUnavailable."""
+        terminate(self._dagster, run_id)
+
+    def bury_dead(self) -> None:
+        """Runs whose worker was killed have failed from now on."""
+        bury_dead_runs(self._settings, self._instance)
 
     def ended(self, run_id: str) -> bool:
         """Whether the run has ended, well or badly; a run that is not there has."""

@@ -19,6 +19,10 @@ PLAN_TAG = "asgard/plan"
 """Hash of what a reconciling run was to do, from which snapshots."""
 PRINCIPAL_TAG = "asgard/principal"
 """Who asked for the run over REST."""
+SCRIPT_JOB = "run_script"
+"""Dagster's job that runs an uploaded script; it materializes nothing."""
+SCRIPT_JOB_TAG = "asgard/script_job"
+"""The id of the uploaded script's job."""
 PREDICTION_ID_TAG = "asgard/prediction_id"
 """The id that the prediction asked for is to have."""
 
@@ -45,6 +49,8 @@ def run_under_way(instance: dg.DagsterInstance, selection: Iterable[dg.AssetKey]
     """The id of an unfinished run that materializes one of `selection`."""
     wanted = set(selection)
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if run.job_name == SCRIPT_JOB:
+            continue
         if run.asset_selection is None or wanted & set(run.asset_selection):
             return run.run_id
     return None

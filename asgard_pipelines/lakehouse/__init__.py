@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.lakehouse import Lakehouse
     from asgard_pipelines.lakehouse.parquet_files import parquet_source
     from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Pin, Predicate, TimeRange
+    from asgard_pipelines.lakehouse.private_catalog import write_private_catalog
     from asgard_pipelines.lakehouse.sources import DataFile, Piece, Positions, Source
     from asgard_pipelines.lakehouse.sql import SqlResult, run_sql
     from asgard_pipelines.lakehouse.sql_text import column_lineage, not_deterministic, tables_read
@@ -56,6 +57,7 @@ _HOMES = {
     "stale": "gold_stale",
     "tables_read": "sql_text",
     "watermark": "gold_stale",
+    "write_private_catalog": "private_catalog",
 }
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "stale",
     "tables_read",
     "watermark",
+    "write_private_catalog",
 ]
 
 

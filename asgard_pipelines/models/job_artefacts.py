@@ -56,7 +56,11 @@ class JobArtefacts:
         if not folder.is_dir():
             return []
         return [
-            {"path": one.name, "is_dir": one.is_dir(), **({} if one.is_dir() else {"file_size": one.stat().st_size})}
+            {
+                "path": one.name,
+                "is_dir": one.is_dir(),
+                **({} if one.is_dir() else {"file_size": one.stat().st_size}),
+            }
             for one in sorted(folder.iterdir())
         ]
 

@@ -170,7 +170,9 @@ def _create_model(job: JobTracking, asked: Any) -> Any:
 
 
 def _get_model(job: JobTracking, asked: Any) -> Any:
-    return _with_model(rest.GetLoggedModel.Response(), job.store.get_logged_model(job.own_model(asked.model_id)))
+    return _with_model(
+        rest.GetLoggedModel.Response(), job.store.get_logged_model(job.own_model(asked.model_id))
+    )
 
 
 def _finalize_model(job: JobTracking, asked: Any) -> Any:

@@ -27,8 +27,8 @@ def own_experiment(client: MlflowClient, name: str, artefact_root: str) -> str:
         )
     if found.tags.get(_SCRIPTS_TAG) != "true":
         raise Conflict(
-            f"Experiment '{name}' is not one of scripts: models are recorded in it, or somebody made it. Give "
-            "another experiment_name.",
+            f"Experiment '{name}' is not one of scripts: models are recorded in it, or somebody made it. "
+            "Give another experiment_name.",
             experiment_name=name,
         )
     return str(found.experiment_id)

@@ -101,7 +101,10 @@ class JobTracking:
         name = path.removeprefix(_API).strip("/")
         given: dict[str, Any] = dict(query) if method == "GET" else _object(body)
         if match := _MODEL_PATH.fullmatch(name):
-            name, given = f"logged-models/{{model_id}}{match['part']}", {**given, "model_id": match["model_id"]}
+            name, given = (
+                f"logged-models/{{model_id}}{match['part']}",
+                {**given, "model_id": match["model_id"]},
+            )
         return self._called(method, name, given)
 
     def _called(self, method: str, name: str, given: dict[str, Any]) -> Reply:
@@ -153,6 +156,18 @@ class JobTracking:
     def began(self, run_id: str) -> None:
         self.runs.append(run_id)
         self._on_run(run_id)
+
+    def make_run(self, name: str) -> str:
+        """A run for what has none."""
+        run = self.client.create_run(self.experiment_id, tags={JOB_TAG: self.job_id}, run_name=name)
+        self.began(run.info.run_id)
+        return str(run.info.run_id)
+
+    def finish(self, status: str) -> None:
+        """Ends the runs that the script has left open."""
+        for run_id in self.runs:
+            if self.client.get_run(run_id).info.status == "RUNNING":
+                self.client.set_terminated(run_id, status)
 
     def room_for(self, what: str) -> None:
         """Raises MlflowException: there are enough."""

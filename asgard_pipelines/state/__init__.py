@@ -1,4 +1,4 @@
-"""Small SQL tables of Asgard's own: what was made over REST, decisions, elections, pins, workers."""
+"""Small SQL tables of Asgard's own: what was made over REST, decisions, elections, pins, workers, jobs."""
 
 from asgard_pipelines.state.access_tokens import (
     ANYBODY,
@@ -33,6 +33,14 @@ from asgard_pipelines.state.request_keys import (
     drop_request,
     keep_answer,
 )
+from asgard_pipelines.state.script_jobs import (
+    JobStatus,
+    ScriptJob,
+    add_job,
+    change_job,
+    find_job,
+    script_jobs,
+)
 from asgard_pipelines.state.workers import sign_in, worker_is_gone
 
 __all__ = [
@@ -42,17 +50,22 @@ __all__ = [
     "Decision",
     "Difference",
     "ElectionRecord",
+    "JobStatus",
     "Made",
     "MadeKind",
     "RequestKey",
+    "ScriptJob",
     "StoredAnswer",
     "StoredFile",
     "Token",
     "TokenScope",
     "acts",
+    "add_job",
     "begin_request",
+    "change_job",
     "create_token",
     "drop_request",
+    "find_job",
     "find_token",
     "keep_answer",
     "last_decisions",
@@ -73,6 +86,7 @@ __all__ = [
     "require_feast_registry",
     "revoke_token",
     "run_pins",
+    "script_jobs",
     "sign_in",
     "tokens",
     "unmake",
