@@ -1,8 +1,10 @@
-"""Values on their way into the order asked: each batch, as it is read, goes straight to its places."""
+"""Values on their way into the order asked: kept in the winners' order while they are read, where each
+batch is one stretch, and put into the order asked at the end, column by column."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,92 +22,79 @@ class Arrangement:
     """
 
     def __init__(self, schema: pa.Schema, places: Codes, winners: int) -> None:
-        self._schema = schema
-        found = places >= 0
-        asked = np.flatnonzero(found).astype(np.int32)
-        self._asked, self._ends = _by_winner(places[asked], asked, winners)
-        bits = None if found.all() else pa.py_buffer(np.packbits(found, bitorder="little"))
+        self._schema, self._places = schema, places
         self._columns: list[_Column] = [
-            _Fixed(field.type, found, bits) if _is_fixed(field.type) else _Varying(field.type, places)
-            for field in schema
+            _Fixed(field.type, winners) if _is_fixed(field.type) else _Varying(field.type) for field in schema
         ]
 
     def put(self, first: int, rows: pa.RecordBatch, wanted: Ints) -> None:
         """The rows of the winners `first`, `first + 1`, …: those of `rows` at `wanted`."""
-        begins = self._ends[first : first + len(wanted) + 1]
-        asked = self._asked[begins[0] : begins[-1]]
-        counts = np.diff(begins)
-        source = wanted if (counts == 1).all() else np.repeat(wanted, counts)
         for column, values in zip(self._columns, rows.columns, strict=True):
-            column.put(first, values, wanted, source, asked)
+            column.put(first, values, wanted)
 
     def table(self) -> pa.Table:
-        """Once everything has been put."""
-        return pa.table([column.array() for column in self._columns], schema=self._schema)
-
-
-def _by_winner(places: Codes, asked: Codes, winners: int) -> tuple[Codes, Ints]:
-    """The asked rows by the winner they get; and where those of each winner begin among them."""
-    ends = np.zeros(winners + 1, np.int64)
-    if len(asked) == winners:  # each winner is wanted once: no sorting
-        ends[:] = np.arange(winners + 1)
-        by_winner = np.empty(winners, np.int32)
-        by_winner[places] = asked
-        return by_winner, ends
-    ends[1:] = np.cumsum(np.bincount(places, minlength=winners))
-    return asked[np.argsort(places)], ends
+        """Once, when everything has been put."""
+        found = self._places >= 0
+        places = self._places.astype(np.intp)
+        columns = []
+        while self._columns:  # a column's values go as soon as they have been put in order
+            columns.append(self._columns.pop(0).array(places, found))
+        return pa.table(columns, schema=self._schema)
 
 
 class _Column(Protocol):
-    def put(self, first: int, values: pa.Array, wanted: Ints, source: Ints, asked: Codes) -> None: ...
+    def put(self, first: int, values: pa.Array, wanted: Ints) -> None: ...
 
-    def array(self) -> pa.Array: ...
+    def array(self, places: Ints, found: Bools) -> pa.Array: ...
 
 
 class _Fixed:
-    """Values of a fixed width, written where they belong."""
+    """Values of a fixed width."""
 
-    def __init__(self, kind: pa.DataType, found: Bools, bits: pa.Buffer | None) -> None:
-        self._kind, self._found, self._bits = kind, found, bits
+    def __init__(self, kind: pa.DataType, winners: int) -> None:
+        self._kind = kind
         self._stored = _stored(kind)
-        self._values = np.zeros(len(found), self._stored.to_pandas_dtype())
+        # One more than there are: what a row without a winner reads.
+        self._values = np.zeros(winners + 1, self._stored.to_pandas_dtype())
         self._valid: Bools | None = None
-        """Where values are nulls of their own; made for the first of them."""
+        """Where values are no nulls of their own; made for the first that is."""
+        self._one_makes = Lock()
 
-    def put(self, first: int, values: pa.Array, wanted: Ints, source: Ints, asked: Codes) -> None:
+    def put(self, first: int, values: pa.Array, wanted: Ints) -> None:
+        here = slice(first, first + len(wanted))
         if values.null_count:
-            if self._valid is None:
-                self._valid = self._found.copy()
-            self._valid[asked] = values.is_valid().to_numpy(zero_copy_only=False)[source]
-        self._values[asked] = _numbers(values, self._stored)[source]
+            with self._one_makes:
+                if self._valid is None:
+                    self._valid = np.ones(len(self._values), dtype=bool)
+            self._valid[here] = values.is_valid().to_numpy(zero_copy_only=False).take(wanted)
+        self._values[here] = _numbers(values, self._stored).take(wanted)
 
-    def array(self) -> pa.Array:
-        bits = self._bits
-        if self._valid is not None:
-            bits = pa.py_buffer(np.packbits(self._valid, bitorder="little"))
-        if pa.types.is_boolean(self._kind):
-            return pa.Array.from_buffers(
-                self._kind,
-                len(self._values),
-                [bits, pa.py_buffer(np.packbits(self._values, bitorder="little"))],
-            )
-        return pa.Array.from_buffers(self._kind, len(self._values), [bits, pa.py_buffer(self._values)])
+    def array(self, places: Ints, found: Bools) -> pa.Array:
+        values = self._values.take(places, mode="wrap")
+        valid = found if self._valid is None else found & self._valid.take(places, mode="wrap")
+        bits = None if valid.all() else _bits(valid)
+        stored = _bits(values) if pa.types.is_boolean(self._kind) else pa.py_buffer(values)
+        return pa.Array.from_buffers(self._kind, len(values), [bits, stored])
 
 
 class _Varying:
-    """Values of any other type: kept as they were read, and taken in the order asked at the end."""
+    """Values of any other type, as they were read."""
 
-    def __init__(self, kind: pa.DataType, places: Codes) -> None:
-        self._kind, self._places = kind, places
+    def __init__(self, kind: pa.DataType) -> None:
+        self._kind = kind
         self._chunks: dict[int, pa.Array] = {}
 
-    def put(self, first: int, values: pa.Array, wanted: Ints, source: Ints, asked: Codes) -> None:
+    def put(self, first: int, values: pa.Array, wanted: Ints) -> None:
         self._chunks[first] = values.take(pa.array(wanted))
 
-    def array(self) -> pa.Array:
+    def array(self, places: Ints, found: Bools) -> pa.Array:
         ordered: Sequence[pa.Array] = [self._chunks[first] for first in sorted(self._chunks)]
         whole = pa.chunked_array(ordered, self._kind).combine_chunks()
-        return whole.take(pa.array(self._places, mask=self._places < 0))
+        return whole.take(pa.array(places, mask=~found))
+
+
+def _bits(flags: Bools) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

@@ -122,7 +122,10 @@ def _utc(column: pd.Series[Any], name: str) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.ArrowDtype):
         column = column.astype(object)
     try:
-        return pd.to_datetime(column, utc=True, format=None if _are_times(column) else "ISO8601")
+        # Without its cache, which looks through the column in Python for times that come twice.
+        return pd.to_datetime(
+            column, utc=True, format=None if _are_times(column) else "ISO8601", cache=not _are_times(column)
+        )
     except (ValueError, TypeError) as error:
         raise TypeMismatch(
             f"Column '{name}' of entity_df is no column of times: {str(error).split(', at position')[0]}. "

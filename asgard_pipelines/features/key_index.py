@@ -9,6 +9,7 @@ one column of one type, or are built anew for each batch).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -97,47 +98,68 @@ class KeyIndex:
         return find
 
     def _by_hash(self) -> Callable[[list[_Words]], Codes]:
+        own = np.arange(self.size, dtype=np.int32)
+        for seed in count():
+            find = self._hash_table(np.uint64(seed))
+            # Of two keys with one fingerprint only the first is ever found: then another hash.
+            if np.array_equal(find(self._keys), own):
+                return find
+        raise AssertionError("unreachable")
+
+    def _hash_table(self, seed: np.uint64) -> Callable[[list[_Words]], Codes]:
+        """Keys are told apart by fingerprints of one word each, and compared in full at the end."""
         bits = max(self.size * 2, 16).bit_length()
         table = np.full(1 << bits, -1, np.int32)
+        known = _fingerprints(self._keys, seed)
         left = np.arange(self.size, dtype=np.int32)
-        at = _hashed(self._keys, bits)
+        at, step = _route(known, bits)
         while len(left):
             free = table.take(at) < 0
             table[at[free]] = left[free]  # of several that want one place, the last gets it
             moved = table.take(at) != left
-            left, at = left[moved], (at[moved] + 1) & (len(table) - 1)
+            left, step = left[moved], step[moved]
+            at = (at[moved] + step) & (len(table) - 1)
 
         def find(words: list[_Words]) -> Codes:
-            at = _hashed(words, bits)
+            asked = _fingerprints(words, seed)
+            at, step = _route(asked, bits)
             codes = table.take(at)
-            rows = np.flatnonzero(self._differ(codes, words))
-            at = at[rows]
+            rows = np.flatnonzero(_other(known, codes, asked))
+            at, step, asked = at[rows], step[rows], asked[rows]
             while len(rows):
-                at = (at + 1) & (len(table) - 1)
+                at = (at + step) & (len(table) - 1)
                 named = table.take(at)
                 codes[rows] = named
-                wrong = self._differ(named, [word[rows] for word in words])
-                rows, at = rows[wrong], at[wrong]
+                wrong = _other(known, named, asked)
+                rows, at, step, asked = rows[wrong], at[wrong], step[wrong], asked[wrong]
+            for held, word in zip(self._keys, words, strict=True):
+                codes[_other(held, codes, word)] = -1
             return codes
 
         return find
 
-    def _differ(self, codes: Codes, words: Sequence[_Words]) -> Bools:
-        """Which rows have another key than the one that `codes` names."""
-        differ = np.zeros(len(codes), dtype=bool)
-        if self.size:
-            for known, word in zip(self._keys, words, strict=True):
-                differ |= known.take(codes, mode="wrap") != word
-        return differ & (codes >= 0)
 
-
-def _hashed(words: Sequence[_Words], bits: int) -> Ints:
-    mixed = np.zeros(len(words[0]), np.uint64)
+def _fingerprints(words: Sequence[_Words], seed: np.uint64) -> _Words:
+    mixed = np.full(len(words[0]), seed)
     for number, word in enumerate(words):
         mixed ^= word * np.uint64(_MULTIPLIERS[number % len(_MULTIPLIERS)])
         mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(_MULTIPLIERS[0])
-    at: Ints = (mixed >> np.uint64(64 - bits)).view(np.int64)
-    return at
+    return mixed
+
+
+def _route(fingerprints: _Words, bits: int) -> tuple[Ints, Ints]:
+    """Where in a table each is looked for first, and how far on each time it is not found there."""
+    at: Ints = (fingerprints >> np.uint64(64 - bits)).view(np.int64)
+    step: Ints = (fingerprints & np.uint64((1 << bits) - 1) | np.uint64(1)).view(np.int64)
+    return at, step
+
+
+def _other(known: _Words, codes: Codes, words: _Words) -> Bools:
+    """Which rows have another word than the key that `codes` names."""
+    if not len(known):
+        return np.zeros(len(codes), dtype=bool)
+    result: Bools = (known.take(codes, mode="wrap") != words) & (codes >= 0)
+    return result
 
 
 def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
@@ -230,10 +252,13 @@ def _text_words(column: pa.Array, widest: int) -> list[_Words]:
     # One word at every byte: numpy reads it where it stands, whatever its alignment.
     eights: _Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
     words = [lengths.astype(np.uint64)]
+    shortest = int(lengths.min(initial=0))
     for first in range(0, widest, 8):
-        left = np.clip(lengths - first, 0, 8)
-        taken = eights.take(np.minimum(starts + first, len(data) - 8))
-        words.append(np.where(left == 0, 0, taken & _MASKS.take(left)).astype(np.uint64))
+        if shortest >= first + 8:
+            words.append(eights[starts + first])
+        else:
+            left = np.clip(lengths - first, 0, 8)
+            words.append(eights[np.minimum(starts + first, len(data) - 8)] & _MASKS.take(left))
     return words
 
 

@@ -24,10 +24,13 @@ class NumberedRows:
         self._begins: Ints = begins[:-1]
         """The number of each part's first row."""
 
-    def scan(self, columns: Sequence[str], use: Callable[[Ints, pa.RecordBatch], None]) -> None:
+    def scan(
+        self, columns: Sequence[str], time_column: str, use: Callable[[Ints, pa.RecordBatch], None]
+    ) -> None:
         """Gives `use` every row of the parts that may meet the predicates, with the rows' numbers.
 
-        It is called from several threads, a bounded number of rows at a time, in no order.
+        It is called from several threads, a bounded number of rows at a time; the files with the latest
+        times come first, as far as is known.
         """
         first = dict(zip(self._parts_by_name(), self._begins.tolist(), strict=True))
 
@@ -36,7 +39,8 @@ class NumberedRows:
             for piece in file.pieces(columns, part):
                 use(piece.positions + shift, piece.rows)
 
-        wanted = [partial(read, file, part) for file in self._files for part in file.parts(self._where)]
+        files = sorted(self._files, key=lambda file: _order(file.newest(time_column)))[::-1]
+        wanted = [partial(read, file, part) for file in files for part in reversed(file.parts(self._where))]
         for _ in in_order(wanted, self._threads):
             pass
 
@@ -77,3 +81,7 @@ class NumberedRows:
 
     def _parts_by_name(self) -> list[tuple[str, int]]:
         return [(file.path, part) for file, part in self._parts]
+
+
+def _order(newest: int | None) -> float:
+    return -np.inf if newest is None else newest

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from asgard_pipelines.features.key_index import Codes, KeyIndex
 from asgard_pipelines.features.kinds import Ints, instants
+from asgard_pipelines.features.orders import by_number
 
 
 class Slots:
@@ -38,6 +39,8 @@ class Slots:
         self._begins = np.searchsorted(self.keys, numbers).astype(np.int32)
         self.longest = int(np.diff(self._begins).max(initial=0))
         """The most slots that a key has."""
+        self.of_keys = len(numbers) - 1
+        """How many keys there are; they are numbered from 0."""
         self.first = int(self.times.min(initial=np.iinfo(np.int64).max))
         self.last = int(self.times.max(initial=np.iinfo(np.int64).min))
 
@@ -47,6 +50,18 @@ class Slots:
     def codes(self, keys: Sequence[pa.Array], rows: int) -> Codes:
         """The numbers of other rows' keys; -1 for a key that nobody asks for."""
         return self._index.find(keys) if self._index else np.zeros(rows, np.int32)
+
+    def last_times(self) -> Ints:
+        """Of each key, the time of its last slot; before all times for a key that has none."""
+        result = np.full(self.of_keys, np.iinfo(np.int64).min)
+        result[self.keys] = self.times  # of several, the last stays
+        return result
+
+    def times_before(self, slots: Ints) -> Ints:
+        """The times of the slots before, of the same keys; before all times where there is none."""
+        same_key = self.keys.take(slots) == self.keys.take(slots - 1, mode="wrap")
+        same_key &= slots > 0
+        return np.where(same_key, self.times.take(slots - 1, mode="wrap"), np.iinfo(np.int64).min)
 
     def at_or_after(self, codes: Codes, since: Ints) -> Ints:
         """The key's first slot whose time is not before `since`; -1 for none. Found by halving."""
@@ -72,10 +87,8 @@ class Slots:
 
 def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Codes]:
     """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
-    # One number that orders as the pair does sorts faster than the pair.
-    rank = np.empty(len(times), np.int64)
-    rank[np.argsort(times)] = np.arange(len(times))
-    order = np.argsort(codes * np.int64(len(times)) + rank)
+    by_time = np.argsort(times)
+    order = by_time[by_number(codes[by_time])]
     codes, times = codes[order], times[order]
     begins = np.ones(len(order), dtype=bool)
     begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])

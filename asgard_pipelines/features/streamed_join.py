@@ -74,7 +74,8 @@ class StreamedJoin:
             made = batch.column(created) if created else None
             winners.see(numbers, [batch.column(key) for key in keys], batch.column(one.timestamp), made)
 
-        rows.scan(list(dict.fromkeys([*keys, one.timestamp, *([created] if created else [])])), see)
+        columns = dict.fromkeys([*keys, one.timestamp, *([created] if created else [])])
+        rows.scan(list(columns), one.timestamp, see)
         _settle(winners, rows, list(one.ties))
         won = winners.result()
         return Search(alike, rows, won, _found(won))

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from asgard_pipelines.features.key_index import Codes
 from asgard_pipelines.features.kinds import Bools, Ints, instants
+from asgard_pipelines.features.orders import ascending
 from asgard_pipelines.features.slots import Slots
 
 _NEVER = np.iinfo(np.int64).min
@@ -64,6 +65,10 @@ class Winners:
         self._created = np.full(len(slots), _NEVER)
         self._position = np.full(len(slots), -1, np.int64)
         self._ties: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self._lost = np.empty((slots.of_keys, 2), np.int64)
+        """Of each key, two instants: a row whose event time lies between them has lost. At first that is all
+        after the last slot; then what lies before the row that a slot has, back to the slot before."""
+        self._lost[:, 0], self._lost[:, 1] = slots.last_times(), np.iinfo(np.int64).max
         self._one_writes = Lock()
 
     def see(
@@ -76,16 +81,26 @@ class Winners:
             return
         codes = self._slots.codes(keys, len(event))
         counts &= codes >= 0
+        if not self._cut:  # else the created time too decides which slot a row belongs to
+            counts &= self._may_win(codes, event)
         rows = np.flatnonzero(counts)
         codes, event = codes[rows], event[rows]
         made = _made(created, rows) if self._cut else None
         slots = self._slots.at_or_after(codes, event if made is None else np.maximum(event, made))
         # A slot's event time only grows, so what loses now, whoever writes at the time, has lost.
         kept = np.flatnonzero((slots >= 0) & (event >= self._event.take(slots, mode="wrap")))
-        rows, slots, event = rows[kept], slots[kept], event[kept]
+        rows, slots, event, codes = rows[kept], slots[kept], event[kept], codes[kept]
         made = _made(created, rows) if made is None else made[kept]
+        since = self._slots.times_before(slots)
         with self._one_writes:
             self._offer(slots, event, made, positions[rows], created is not None)
+            self._lost[codes] = np.stack([since, self._event.take(slots)], axis=1)
+
+    def _may_win(self, codes: Codes, event: Ints) -> Bools:
+        with self._one_writes:  # both instants of one moment
+            lost = self._lost.take(codes, axis=0, mode="wrap")
+        result: Bools = (event <= lost[:, 0]) | (event >= lost[:, 1])
+        return result
 
     def _offer(self, slots: Ints, event: Ints, created: Ints, positions: Ints, with_created: bool) -> None:
         before = self._event.take(slots)
@@ -144,11 +159,11 @@ class Winners:
         winner, wanted = self._winner(self._best_until())
         newest = int(self._event.max(where=wanted, initial=_NEVER)) if wanted.any() else None
         self._event = self._created = np.empty(0, np.int64)
-        rows = np.flatnonzero(wanted).astype(np.int32)
-        rows = rows[np.argsort(self._position[rows])]
+        rows = np.flatnonzero(wanted)
+        positions, order = ascending(self._position[rows])
         place = np.full(len(self._slots) + 1, -1, np.int32)  # the last one is for asked rows that get none
-        place[rows] = np.arange(len(rows), dtype=np.int32)
-        return Won(self._position[rows], newest, place.take(winner, mode="wrap"))
+        place[rows[order]] = np.arange(len(rows), dtype=np.int32)
+        return Won(positions, newest, place.take(winner, mode="wrap"))
 
     def _winner(self, best: Codes) -> tuple[Codes, Bools]:
         """For each asked row, the slot whose row it gets, -1 for none; and which slots those are."""
@@ -168,12 +183,20 @@ class Winners:
     def _best_until(self) -> Codes:
         """For each slot, the slot of its key up to it whose row is the best. By doubling."""
         best = np.arange(len(self._slots), dtype=np.int32)
+        if not self._cut:
+            return self._last_held(best)
         reach = 1
         while reach < self._slots.longest:
             for high in range(len(best), reach, -_PART):  # downwards: what a part reads is of the last round
                 self._reach_back(best, max(high - _PART, reach), high, reach)
             reach *= 2
         return best
+
+    def _last_held(self, slots: Codes) -> Codes:
+        """The same where each slot has rows of its own times only: any later slot's are better."""
+        last = np.maximum.accumulate(np.where(self._position >= 0, slots, np.int32(0)))
+        last = np.where(self._slots.keys.take(last) == self._slots.keys, last, slots)
+        return last
 
     def _reach_back(self, best: Codes, low: int, high: int, reach: int) -> None:
         same_key = self._slots.keys[low:high] == self._slots.keys[low - reach : high - reach]

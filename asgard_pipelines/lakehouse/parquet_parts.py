@@ -45,6 +45,10 @@ class Layout:
         """The predicates over the file's own columns; None when they say nothing."""
         raise NotImplementedError
 
+    def newest(self, time_column: str) -> int | None:
+        """See `DataFile`; without opening the file."""
+        return None
+
 
 @dataclass
 class ParquetParts:
@@ -61,6 +65,9 @@ class ParquetParts:
     def part_rows(self) -> Sequence[int]:
         footer = self._footer
         return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+
+    def newest(self, time_column: str) -> int | None:
+        return self.layout.newest(time_column)
 
     def parts(self, where: Sequence[Predicate]) -> list[int]:
         if self.layout.listed_by_bounds and len(self.part_rows) == 1:
@@ -82,8 +89,8 @@ class ParquetParts:
                 yield Piece(first + kept, rows.take(pa.array(kept)))
 
     def at(self, columns: Sequence[str], positions: Positions) -> Iterator[tuple[pa.RecordBatch, Positions]]:
-        ends = np.cumsum(self.part_rows)
-        for part in np.unique(np.searchsorted(ends, positions, side="right")):
+        edges = np.searchsorted(positions, np.cumsum([0, *self.part_rows]))
+        for part in np.flatnonzero(np.diff(edges)):
             for first, rows in self._read(columns, int(part)):
                 low, high = np.searchsorted(positions, (first, first + rows.num_rows))
                 if high > low:

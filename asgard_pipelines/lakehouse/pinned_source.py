@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,8 @@ from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.reads import plan, projected
 from asgard_pipelines.lakehouse.sources import DataFile, Positions
 
+_TIME_BYTES = 8
+
 
 @dataclass(frozen=True)
 class PinnedSource:
@@ -55,10 +57,10 @@ class PinnedSource:
                     file=task.file.file_path,
                 )
         deletes = _read_all_delete_files(self.table.io, tasks)
-        schemas: dict[bytes, Schema] = {}
+        seen: dict[bytes, _Seen] = {}
         return [
             self._file(
-                _PinnedLayout(self.table, task, schemas), _positions(deletes.get(task.file.file_path, []))
+                _PinnedLayout(self.table, task, seen), _positions(deletes.get(task.file.file_path, []))
             )
             for task in tasks
         ]
@@ -76,22 +78,35 @@ def _positions(deletes: Sequence[pa.ChunkedArray]) -> Positions:
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """What files of one schema share: most of a table's do."""
+
+    stored: Schema
+    projections: dict[tuple[str, ...], Projection] = field(default_factory=dict)
+    """Of columns that stand in the file as they are wanted: the same whatever the file."""
+
+
+@dataclass(frozen=True)
 class _PinnedLayout(Layout):
     """Columns are found by field id: a file may have older names, narrower types, or none."""
 
     listed_by_bounds = True
     table: PinnedTable
     task: FileScanTask
-    schemas: dict[bytes, Schema]
-    """Of the files seen so far: most of a table's have the same."""
+    seen: dict[bytes, _Seen]
+    """By a file's schema."""
 
     def projection(self, file: pa.Schema, columns: Sequence[str]) -> Projection:
+        seen = self._seen(file)
+        if tuple(columns) in seen.projections:
+            return seen.projections[tuple(columns)]
         wanted = projected(self.table, columns)
         plain = pa.schema([self.table.arrow_schema.field(name) for name in columns])
-        stored = self._schema(file)
+        stored = seen.stored
         if all(_as_it_stands(field, stored) for field in wanted.fields):
             names = [stored.find_column_name(wanted.find_field(name).field_id) or name for name in columns]
-            return Projection(names, lambda batch: _renamed(batch, names, plain))
+            seen.projections[tuple(columns)] = Projection(names, lambda batch: _renamed(batch, names, plain))
+            return seen.projections[tuple(columns)]
         found = prune_columns(stored, _leaves(wanted), select_full_types=False)
         missing = self._partition_values(wanted, stored)
 
@@ -113,22 +128,29 @@ class _PinnedLayout(Layout):
         if not where:
             return None
         bound = bind(self.table.schema, expression(where, self.table.schema, self.table.pin.table), True)
-        stored = self._schema(file)
+        stored = self._seen(file).stored
         values = self._partition_values(self.table.schema, stored)
         here = translate_column_names(bound, stored, True, values)
         return expression_to_pyarrow(bind(stored, here, True), stored)
 
-    def _schema(self, file: pa.Schema) -> Schema:
+    def newest(self, time_column: str) -> int | None:
+        field_id = self.table.schema.find_field(time_column).field_id
+        bound = (self.task.file.upper_bounds or {}).get(field_id, b"")
+        # All times are stored so; a date, from before the column was widened, is shorter.
+        return int.from_bytes(bound, "little", signed=True) if len(bound) == _TIME_BYTES else None
+
+    def _seen(self, file: pa.Schema) -> _Seen:
         key = file.serialize().to_pybytes()
-        if key not in self.schemas:
+        if key not in self.seen:
             metadata = self.table.metadata
-            self.schemas[key] = pyarrow_to_schema(
+            stored = pyarrow_to_schema(
                 file,
                 metadata.name_mapping(),
                 downcast_ns_timestamp_to_us=self._downcast,
                 format_version=metadata.format_version,
             )
-        return self.schemas[key]
+            self.seen[key] = _Seen(stored)
+        return self.seen[key]
 
     @property
     def _downcast(self) -> bool:

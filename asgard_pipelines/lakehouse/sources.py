@@ -35,6 +35,9 @@ class DataFile(Protocol):
     def part_rows(self) -> Sequence[int]:
         """How many rows each part (row group) has, in order, deleted ones counted."""
 
+    def newest(self, time_column: str) -> int | None:
+        """A number that orders the source's files by their latest times; None where nothing tells."""
+
     def parts(self, where: Sequence[Predicate]) -> list[int]:
         """The parts that may hold rows which meet every predicate, by their statistics."""
 

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.features import key_index
+from asgard_pipelines.features.key_index import KeyIndex
+
+WORD = 2**64
+M0, M1 = key_index._MULTIPLIERS[:2]
+
+
+def _with_the_fingerprint_of(first: int, second: int, other: int) -> int:
+    """The second part that gives (`other`, it) the fingerprint that (`first`, `second`) has."""
+
+    def mixed(word: int) -> int:
+        product = word * M0 % WORD
+        return (product ^ (product >> 29)) * M0 % WORD
+
+    inverse = pow(M1, -1, WORD)
+    return (mixed(first) ^ mixed(other) ^ (second * M1 % WORD)) * inverse % WORD
+
+
+def _columns(*keys: tuple[int, int]) -> list[pa.ChunkedArray]:
+    signed = np.array(keys, np.uint64).view(np.int64)
+    return [pa.chunked_array([signed[:, 0]]), pa.chunked_array([signed[:, 1]])]
+
+
+PAIR = [pa.int64(), pa.int64()]
+ASKED = (7, 9)
+TWIN = (8, _with_the_fingerprint_of(7, 9, 8))
+
+
+def test_these_two_keys_do_have_one_fingerprint() -> None:
+    words = [np.array(part, np.uint64) for part in zip(ASKED, TWIN, strict=True)]
+    one, other = key_index._fingerprints(words, np.uint64(0))
+    assert one == other
+
+
+def test_a_key_that_only_has_the_fingerprint_of_one_asked_for_is_not_found() -> None:
+    index = KeyIndex(_columns(ASKED), PAIR)
+    found = index.find([column.combine_chunks() for column in _columns(TWIN, ASKED)])
+    assert found.tolist() == [-1, 0]
+
+
+def test_two_asked_keys_with_one_fingerprint_are_both_found() -> None:
+    index = KeyIndex(_columns(ASKED, TWIN), PAIR)
+    found = index.find([column.combine_chunks() for column in _columns(TWIN, ASKED, TWIN)])
+    assert found.tolist() == [index.codes[1], index.codes[0], index.codes[1]]
+    assert index.size == 2
