@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.made_objects import made_over_rest
+    from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.online import materialize_online
     from asgard_pipelines.features.online_reads import OnlineReads, OnlineRows
     from asgard_pipelines.features.private_repo import write_private_repo
     from asgard_pipelines.features.registry import apply, store
-    from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.source_pins import pinned
     from asgard_pipelines.features.sources import gold
 
 _HOME = {
-    "IcebergLoggingDestination": "saved_rows",
-    "IcebergStorage": "saved_rows",
+    "IcebergLoggingDestination": "offline_store.saved_rows",
+    "IcebergStorage": "offline_store.saved_rows",
     "OnlineReads": "online_reads",
     "OnlineRows": "online_reads",
     "RepoContents": "conversion",

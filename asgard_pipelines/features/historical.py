@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, OnDemandView
 from asgard_pipelines.errors import ColumnNotFound, Invalid, SnapshotNotFound
-from asgard_pipelines.features.engine import JoinedRows, Lookup
 from asgard_pipelines.features.kinds import arrow_type, cast, check_kind
-from asgard_pipelines.features.streamed_join import StreamedJoin
+from asgard_pipelines.features.point_in_time.engine import JoinedRows, Lookup
+from asgard_pipelines.features.point_in_time.streamed_join import StreamedJoin
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 

@@ -9,10 +9,10 @@ from feast.errors import FeatureViewNotFoundException
 
 from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.errors import FeatureViewNotFound
-from asgard_pipelines.features.engine import Lookup
 from asgard_pipelines.features.kinds import cast
+from asgard_pipelines.features.point_in_time.engine import Lookup
+from asgard_pipelines.features.point_in_time.streamed_join import StreamedJoin
 from asgard_pipelines.features.registry import store
-from asgard_pipelines.features.streamed_join import StreamedJoin
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from asgard_pipelines.features.engine import Engine, Found, JoinedRows, Lookup
+from asgard_pipelines.features.point_in_time.engine import Engine, Found, JoinedRows, Lookup
 from asgard_pipelines.lakehouse import Source
 from asgard_pipelines_tests.contracts.cases import TIME, Case, Question
 from asgard_pipelines_tests.contracts.columns import plain

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, settings
 
-from asgard_pipelines.features import streamed_join, streamed_rows, winners
-from asgard_pipelines.features.engine import Engine, JoinedRows, Lookup
-from asgard_pipelines.features.streamed_join import StreamedJoin
+from asgard_pipelines.features.point_in_time import streamed_join, streamed_rows, winners
+from asgard_pipelines.features.point_in_time.engine import Engine, JoinedRows, Lookup
+from asgard_pipelines.features.point_in_time.streamed_join import StreamedJoin
 from asgard_pipelines.lakehouse import Lakehouse, parquet_parts, parquet_source
 from asgard_pipelines.settings import Settings
 

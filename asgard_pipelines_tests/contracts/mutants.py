@@ -15,8 +15,9 @@ class Mutant:
     new: str
 
 
-SLOTS, WINNERS, KEYS = "features/slots.py", "features/winners.py", "features/key_index.py"
-JOIN, ROWS, KINDS = "features/streamed_join.py", "features/streamed_rows.py", "features/kinds.py"
+ENGINE = "features/point_in_time/"
+SLOTS, WINNERS, KEYS = ENGINE + "slots.py", ENGINE + "winners.py", ENGINE + "key_index.py"
+JOIN, KINDS = ENGINE + "streamed_join.py", "features/kinds.py"
 CHECK, SINCE = "_check(asked, timestamp, lookups)", "since: Ints) -> Ints:"
 PINNED, PARTS = "lakehouse/pinned_source.py", "lakehouse/parquet_parts.py"
 
@@ -45,7 +46,7 @@ MUTANTS = (
     ),
     Mutant(
         "of a tie the least values win",
-        "features/value_order.py",
+        ENGINE + "value_order.py",
         "np.append(ordered[1:] != ordered[:-1], True)",
         "np.append(True, ordered[1:] != ordered[:-1])",
     ),
@@ -141,13 +142,13 @@ MUTANTS = (
     Mutant("a later batch numbered as the first", PARTS, "                first += batch.num_rows\n", ""),
     Mutant(
         "parts come out of order",
-        "features/parallel.py",
+        ENGINE + "parallel.py",
         "                    yield begun.popleft().result()\n            while",
         "                    yield begun.pop().result()\n            while",
     ),
     Mutant(
         "rows from disk in another's place",
-        "features/spill.py",
+        ENGINE + "spill.py",
         "places[asked] =",
         "places[np.sort(asked)] =",
     ),

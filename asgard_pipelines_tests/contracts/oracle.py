@@ -1,6 +1,6 @@
 """The point-in-time join by definition: loops over rows, one question at a time.
 
-Written from the words of `features/engine.py` and DESIGN.md alone. It is slow, and imports nothing of ours.
+Written from the words of `point_in_time/engine.py` and DESIGN.md alone. Slow, and it imports nothing of ours.
 Rows are dicts of Python values. A time is a date (its midnight), a datetime (naive means UTC), or numpy's
 datetime64, which alone can hold nanoseconds.
 """

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asgard_pipelines.features.engine import Engine
+from asgard_pipelines.features.point_in_time.engine import Engine
 from asgard_pipelines_tests.contracts.cases import Case, cases
 from asgard_pipelines_tests.contracts.conformity import assert_conforms
 from asgard_pipelines_tests.contracts.parquet_files import Layout, layouts

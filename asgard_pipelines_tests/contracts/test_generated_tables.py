@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
-from asgard_pipelines.features.engine import Engine
+from asgard_pipelines.features.point_in_time.engine import Engine
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines_tests.contracts.cases import Case, cases
 from asgard_pipelines_tests.contracts.conformity import assert_conforms

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from asgard_pipelines.features.engine import Engine, Lookup
+from asgard_pipelines.features.point_in_time.engine import Engine, Lookup
 from asgard_pipelines.lakehouse import Source, parquet_source
 
 ROWS, ASKED, KEYS = 100_000, 70_000, 3_000

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from asgard_pipelines.errors import ColumnNotFound, Unsupported
-from asgard_pipelines.features.engine import Engine, JoinedRows, Lookup
+from asgard_pipelines.features.point_in_time.engine import Engine, JoinedRows, Lookup
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines_tests.contracts.deletes import delete_by_equality, delete_by_position
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch
-from asgard_pipelines.features.engine import Engine, Lookup
+from asgard_pipelines.features.point_in_time.engine import Engine, Lookup
 from asgard_pipelines.lakehouse import parquet_source
 from asgard_pipelines_tests.contracts.clock import HOUR, NOON, TIMES, US, times
 from asgard_pipelines_tests.contracts.conftest import Ask, Join

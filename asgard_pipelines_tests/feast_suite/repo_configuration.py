@@ -23,7 +23,7 @@ from tests.universal.feature_repos.universal.data_source_creator import DataSour
 from tests.universal.feature_repos.universal.data_sources.file import FileDataSourceCreator
 
 from asgard_pipelines.features.offline_store import IcebergOfflineStoreConfig
-from asgard_pipelines.features.saved_rows import IcebergLoggingDestination, IcebergStorage
+from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
 from asgard_pipelines.features.sources import GoldSource
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings

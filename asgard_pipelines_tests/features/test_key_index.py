@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features import key_index
-from asgard_pipelines.features.key_index import KeyIndex
+from asgard_pipelines.features.point_in_time import key_index
+from asgard_pipelines.features.point_in_time.key_index import KeyIndex
 
 WORD = 2**64
 M0, M1 = key_index._MULTIPLIERS[:2]

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch, Unsupported
 from asgard_pipelines.features import gold
 from asgard_pipelines.features.offline_store import IcebergOfflineStore, IcebergOfflineStoreConfig
-from asgard_pipelines.features.opened_sources import OpenedSources
-from asgard_pipelines.features.retrieval import StreamedRetrieval
+from asgard_pipelines.features.offline_store.opened_sources import OpenedSources
+from asgard_pipelines.features.offline_store.retrieval import StreamedRetrieval
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.features.plain_feast import (
     HOUR,

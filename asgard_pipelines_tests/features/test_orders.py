@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgard_pipelines.features.orders import ascending, by_number
+from asgard_pipelines.features.point_in_time.orders import ascending, by_number
 
 SMALL = st.lists(st.integers(0, 50), max_size=200)
 ANY = st.lists(st.integers(0, 2**62), max_size=50)

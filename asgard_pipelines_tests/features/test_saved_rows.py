@@ -21,7 +21,7 @@ from feast.types import Int64
 
 from asgard_pipelines.errors import Unsupported
 from asgard_pipelines.features import IcebergLoggingDestination, IcebergStorage
-from asgard_pipelines.features.parquet_writing import write_file
+from asgard_pipelines.features.offline_store.parquet_writing import write_file
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.features.plain_feast import NOON, asked, driver, feast_store, stats, stats_view

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from asgard_pipelines.features.arrangement import Arrangement
-from asgard_pipelines.features.key_index import Codes
 from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.point_in_time.arrangement import Arrangement
+from asgard_pipelines.features.point_in_time.key_index import Codes
 
 
 class Spill:

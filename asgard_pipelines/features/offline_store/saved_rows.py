@@ -19,7 +19,7 @@ from feast.protos.feast.core.SavedDataset_pb2 import SavedDatasetStorage as Save
 from feast.saved_dataset import SavedDatasetStorage
 
 from asgard_pipelines.errors import Unsupported
-from asgard_pipelines.features.parquet_writing import local_path, write_file
+from asgard_pipelines.features.offline_store.parquet_writing import local_path, write_file
 from asgard_pipelines.features.sources import GoldSource, gold
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings

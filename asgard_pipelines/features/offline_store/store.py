@@ -26,16 +26,20 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import compute_non_entity_date_range
 from pydantic import PositiveInt
 
-from asgard_pipelines.features.entity_less import every_moment
-from asgard_pipelines.features.entity_rows import EntityRows, entity_rows
-from asgard_pipelines.features.feature_writes import write_batch, write_logs
-from asgard_pipelines.features.historical_retrieval import HistoricalRetrieval
-from asgard_pipelines.features.opened_sources import OpenedSources, reads
-from asgard_pipelines.features.range_retrieval import NewestRetrieval, RangeRetrieval, newest_time
-from asgard_pipelines.features.retrieval import StreamedRetrieval
+from asgard_pipelines.features.offline_store.entity_less import every_moment
+from asgard_pipelines.features.offline_store.entity_rows import EntityRows, entity_rows
+from asgard_pipelines.features.offline_store.feature_writes import write_batch, write_logs
+from asgard_pipelines.features.offline_store.historical_retrieval import HistoricalRetrieval
+from asgard_pipelines.features.offline_store.opened_sources import OpenedSources, reads
+from asgard_pipelines.features.offline_store.range_retrieval import (
+    NewestRetrieval,
+    RangeRetrieval,
+    newest_time,
+)
+from asgard_pipelines.features.offline_store.retrieval import StreamedRetrieval
+from asgard_pipelines.features.offline_store.view_lookups import asked_rows, view_lookups
+from asgard_pipelines.features.point_in_time.streamed_join import StreamedJoin
 from asgard_pipelines.features.sources import GoldSource, house_source
-from asgard_pipelines.features.streamed_join import StreamedJoin
-from asgard_pipelines.features.view_lookups import asked_rows, view_lookups
 from asgard_pipelines.settings import Settings
 
 

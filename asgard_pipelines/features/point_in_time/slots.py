@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.key_index import Codes, KeyIndex
 from asgard_pipelines.features.kinds import Ints, instants
-from asgard_pipelines.features.orders import by_number
+from asgard_pipelines.features.point_in_time.key_index import Codes, KeyIndex
+from asgard_pipelines.features.point_in_time.orders import by_number
 
 
 class Slots:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from asgard_pipelines.features.engine import Engine, JoinedRows
-from asgard_pipelines.features.entity_rows import EntityRows
-from asgard_pipelines.features.retrieval import StreamedRetrieval, in_utc, one_batch
-from asgard_pipelines.features.view_lookups import ASKED_AT, ViewLookup, asked_rows
+from asgard_pipelines.features.offline_store.entity_rows import EntityRows
+from asgard_pipelines.features.offline_store.retrieval import StreamedRetrieval, in_utc, one_batch
+from asgard_pipelines.features.offline_store.view_lookups import ASKED_AT, ViewLookup, asked_rows
+from asgard_pipelines.features.point_in_time.engine import Engine, JoinedRows
 
 
 class HistoricalRetrieval(StreamedRetrieval):

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asgard_pipelines.errors import ColumnNotFound, Invalid
-from asgard_pipelines.features.engine import Found, Lookup
 from asgard_pipelines.features.kinds import Ints, decoded, instants, is_string
-from asgard_pipelines.features.numbered_rows import NumberedRows
-from asgard_pipelines.features.slots import Slots
-from asgard_pipelines.features.streamed_rows import Search, StreamedRows
-from asgard_pipelines.features.value_order import greatest
-from asgard_pipelines.features.winners import Winners, Won
+from asgard_pipelines.features.point_in_time.engine import Found, Lookup
+from asgard_pipelines.features.point_in_time.numbered_rows import NumberedRows
+from asgard_pipelines.features.point_in_time.slots import Slots
+from asgard_pipelines.features.point_in_time.streamed_rows import Search, StreamedRows
+from asgard_pipelines.features.point_in_time.value_order import greatest
+from asgard_pipelines.features.point_in_time.winners import Winners, Won
 from asgard_pipelines.lakehouse import Between, OneOf, Predicate, TimeRange
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from asgard_pipelines.features.key_index import Codes
 from asgard_pipelines.features.kinds import Bools, Ints
+from asgard_pipelines.features.point_in_time.key_index import Codes
 
 
 class Arrangement:

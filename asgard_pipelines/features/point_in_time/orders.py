@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from asgard_pipelines.features.key_index import Codes
 from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.point_in_time.key_index import Codes
 
 
 def by_number(numbers: Codes) -> Codes:

@@ -14,11 +14,11 @@ from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
 from feast.infra.offline_stores.file_source import FileLoggingDestination
 
 from asgard_pipelines.errors import Invalid, Unsupported
-from asgard_pipelines.features.opened_sources import OpenedSources
-from asgard_pipelines.features.parquet_writing import append_to_file, local_path, write_file
-from asgard_pipelines.features.saved_rows import IcebergLoggingDestination
+from asgard_pipelines.features.offline_store.opened_sources import OpenedSources
+from asgard_pipelines.features.offline_store.parquet_writing import append_to_file, local_path, write_file
+from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination
+from asgard_pipelines.features.offline_store.stored_types import narrowed
 from asgard_pipelines.features.source_pins import AS_OF_TAG, SNAPSHOT_TAG
-from asgard_pipelines.features.stored_types import narrowed
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.arrangement import Arrangement
-from asgard_pipelines.features.engine import Found, Lookup
 from asgard_pipelines.features.kinds import Ints
-from asgard_pipelines.features.numbered_rows import NumberedRows
-from asgard_pipelines.features.spill import Spill
-from asgard_pipelines.features.winners import Won
+from asgard_pipelines.features.point_in_time.arrangement import Arrangement
+from asgard_pipelines.features.point_in_time.engine import Found, Lookup
+from asgard_pipelines.features.point_in_time.numbered_rows import NumberedRows
+from asgard_pipelines.features.point_in_time.spill import Spill
+from asgard_pipelines.features.point_in_time.winners import Won
 from asgard_pipelines.lakehouse import Pin
 
 _BATCH_ROWS = 65_536

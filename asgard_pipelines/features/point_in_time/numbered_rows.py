@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.features.kinds import Ints
-from asgard_pipelines.features.parallel import in_order
+from asgard_pipelines.features.point_in_time.parallel import in_order
 from asgard_pipelines.lakehouse import DataFile, Predicate, Source
 
 

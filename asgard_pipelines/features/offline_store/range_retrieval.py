@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.errors import ColumnNotFound
-from asgard_pipelines.features.engine import Engine, Lookup
 from asgard_pipelines.features.kinds import instants
-from asgard_pipelines.features.retrieval import StreamedRetrieval, in_utc
-from asgard_pipelines.features.view_lookups import ASKED_AT
+from asgard_pipelines.features.offline_store.retrieval import StreamedRetrieval, in_utc
+from asgard_pipelines.features.offline_store.view_lookups import ASKED_AT
+from asgard_pipelines.features.point_in_time.engine import Engine, Lookup
 from asgard_pipelines.lakehouse import Source, TimeRange
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

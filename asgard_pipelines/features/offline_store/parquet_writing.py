@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asgard_pipelines.errors import Unsupported
-from asgard_pipelines.features.opened_sources import resolved
-from asgard_pipelines.features.stored_types import narrowed, wide_enough
+from asgard_pipelines.features.offline_store.opened_sources import resolved
+from asgard_pipelines.features.offline_store.stored_types import narrowed, wide_enough
 
 _ROWS_AHEAD = 128 * 1024
 

@@ -15,10 +15,10 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.key_index import Codes
 from asgard_pipelines.features.kinds import Bools, Ints, instants
-from asgard_pipelines.features.orders import ascending
-from asgard_pipelines.features.slots import Slots
+from asgard_pipelines.features.point_in_time.key_index import Codes
+from asgard_pipelines.features.point_in_time.orders import ascending
+from asgard_pipelines.features.point_in_time.slots import Slots
 
 _NEVER = np.iinfo(np.int64).min
 """Before all times; what a null created time is taken for."""

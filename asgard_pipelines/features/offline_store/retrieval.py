@@ -12,7 +12,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.types import from_feast_to_pyarrow_type
 
 from asgard_pipelines.errors import Invalid, TypeMismatch
-from asgard_pipelines.features.saved_rows import save
+from asgard_pipelines.features.offline_store.saved_rows import save
 from asgard_pipelines.lakehouse import Pin
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from feast.feature_view import DUMMY_ENTITY_ID
 from feast.utils import _parse_feature_ref
 
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch, Unsupported
-from asgard_pipelines.features.engine import Lookup
 from asgard_pipelines.features.kinds import same_kind
-from asgard_pipelines.features.opened_sources import OpenedSources
+from asgard_pipelines.features.offline_store.opened_sources import OpenedSources
+from asgard_pipelines.features.point_in_time.engine import Lookup
 from asgard_pipelines.lakehouse import Source
 
 ASKED_AT = "asked at"

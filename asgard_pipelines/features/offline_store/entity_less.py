@@ -8,9 +8,9 @@ from datetime import datetime
 import pyarrow as pa
 from feast.infra.offline_stores.offline_utils import DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL as TIMESTAMP
 
-from asgard_pipelines.features.entity_rows import EntityRows
-from asgard_pipelines.features.range_retrieval import distinct
-from asgard_pipelines.features.view_lookups import ViewLookup
+from asgard_pipelines.features.offline_store.entity_rows import EntityRows
+from asgard_pipelines.features.offline_store.range_retrieval import distinct
+from asgard_pipelines.features.offline_store.view_lookups import ViewLookup
 
 
 def every_moment(views: Sequence[ViewLookup], start: datetime, end: datetime) -> EntityRows:
