@@ -67,13 +67,16 @@ def _verified(version: ModelVersion, root: Path, path: str, recorded: StoredFile
         raise _untrusted(version, path, "is missing") from None
     except OSError as error:
         raise _untrusted(version, path, f"cannot be read ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _untrusted(version, path, "is no plain file")
         if found.st_size != recorded.size:
             raise _untrusted(version, path, "has another size than was registered")
-        data = file.read(recorded.size + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(recorded.size + 1)
+    finally:
+        os.close(descriptor)
     if StoredFile.of(data) != recorded:
         raise _untrusted(version, path, "does not have the bytes that were registered")
     return data
