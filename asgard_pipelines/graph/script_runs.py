@@ -1,7 +1,5 @@
 """The job that runs an uploaded script: an ordinary run, in the same queue as all others."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from asgard_pipelines.errors import Conflict, RunFailed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from asgard_pipelines.scripts.system_calls import filter_is_known
 from asgard_pipelines.settings import Settings
 
 _PACKAGES = {"bwrap": "bubblewrap"}
-_PROBE_SECONDS = 20.0
+_PROBE_LIMITS = Limits(seconds=20, cpu_seconds=20, memory=500_000_000, disk=10_000_000, processes=64)
 _KEPT_SECONDS = 60
 _PROBE = """
 import os, socket, sys
@@ -58,12 +57,12 @@ def require_isolation(settings: Settings) -> None:
     Raises:
         IsolationUnavailable: why scripts cannot be isolated here, and what would help.
     """
-    if reason := _obstacle(settings, int(time.monotonic() / _KEPT_SECONDS)):
+    if reason := _obstacle(user_of(settings), int(time.monotonic() / _KEPT_SECONDS)):
         raise IsolationUnavailable(f"Scripts cannot be isolated here, and so none is run: {reason}")
 
 
 @lru_cache(maxsize=4)
-def _obstacle(settings: Settings, _minute: int) -> str | None:
+def _obstacle(user: int, _minute: int) -> str | None:
     if sys.platform != "linux":
         return f"bubblewrap is for Linux, and this is {sys.platform}."
     if not filter_is_known():
@@ -71,17 +70,16 @@ def _obstacle(settings: Settings, _minute: int) -> str | None:
     if missing := missing_tools():
         packages = " ".join(sorted({_PACKAGES.get(tool, "util-linux") for tool in missing}))
         return f"{', '.join(missing)} is not installed. On Debian: apt-get install -y {packages}"
-    return _tried(settings)
+    return _tried(user)
 
 
-def _tried(settings: Settings) -> str | None:
+def _tried(user: int) -> str | None:
     """A harmless script is run, and says what it can do that it should not."""
-    limits = replace(Limits.of(settings), seconds=_PROBE_SECONDS)
     with TemporaryDirectory(prefix="asgard-probe-") as folder:
         given = Path(folder) / "given"
         given.mkdir()
         (given / "probe.py").write_text(_PROBE)
-        sandbox = Sandbox(given, [], {}, limits, user_of(settings))
+        sandbox = Sandbox(given, [], {}, _PROBE_LIMITS, user)
         output = Output()
         try:
             ended = run_in(sandbox, [sys.executable, "-I", "-S", str(GIVEN / "probe.py")], output)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from asgard_pipelines.scripts.system_calls import seccomp_filter
 
 TOOLS = ("bwrap", "prlimit", "choom", "nice")
 TOOLS_OF_ROOT = ("setpriv", "unshare", "mount")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Its own, not this process's: the script sees what bubblewrap was given."""
 _BIND = """stage=$1; shift
 while [ "$1" != -- ]; do
   if [ -d "$1" ]; then mkdir "$stage/$2"; else : > "$stage/$2"; fi
@@ -59,7 +61,7 @@ def is_root() -> bool:
 def missing_tools() -> list[str]:
     """Commands that a sandbox needs and that are not there."""
     wanted = (*TOOLS, *TOOLS_OF_ROOT) if is_root() else TOOLS
-    return [tool for tool in wanted if shutil.which(tool) is None]
+    return [tool for tool in wanted if shutil.which(tool, path=_PATH) is None]
 
 
 @contextmanager
@@ -68,53 +70,56 @@ def started(sandbox: Sandbox, command: Sequence[str]) -> Iterator[Started]:
     with TemporaryDirectory(prefix="asgard-stage-") as stage:
         os.chmod(stage, 0o711)  # noqa: S103 (to be walked through, not read)
         reads, writes = os.pipe()
+        sources = _sources(sandbox, Path(stage))
         seccomp = _readable(seccomp_filter())
+        # By a file, not in the command: that the script could read.
+        options = _readable("\0".join(sandbox.arguments(sources, seccomp, writes)).encode())
         try:
             process = subprocess.Popen(
-                _chain(sandbox, command, Path(stage), seccomp, writes),
+                [*_chain(sandbox, sources, Path(stage)), "bwrap", "--args", str(options), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(seccomp, writes),
-                env={"PATH": os.environ.get("PATH", os.defpath)},
+                pass_fds=(seccomp, options, writes),
+                env={"PATH": _PATH},
                 cwd="/",
                 start_new_session=True,
             )
         finally:
-            os.close(writes)
-            os.close(seccomp)
+            for one in (seccomp, options, writes):
+                os.close(one)
         with process, os.fdopen(reads, "rb") as status:
             yield Started(process, status)
 
 
-def _chain(sandbox: Sandbox, command: Sequence[str], stage: Path, seccomp: int, status: int) -> list[str]:
-    """Each command becomes the next: the number of the first is that of bubblewrap."""
+def _sources(sandbox: Sandbox, stage: Path) -> dict[Path, Path]:
+    """Where bubblewrap finds what is seen: where it is; as another user, on the stage."""
+    found = [mount.source for mount in sandbox.mounts()]
+    return {source: stage / str(place) if is_root() else source for place, source in enumerate(found)}
+
+
+def _chain(sandbox: Sandbox, sources: Mapping[Path, Path], stage: Path) -> list[str]:
+    """Commands of which each becomes the next, and the last one bubblewrap."""
     limits = [f"--{name}={value}" for name, value in sandbox.limits.for_prlimit().items()]
     # Should the machine run out of memory, this is what the kernel ends first.
-    gentle = ["choom", "--adjust", "1000", "--", "nice", "-n", "10", "prlimit", *limits]
-    mounts = [mount.source for mount in sandbox.mounts()]
+    gentle = ["choom", "--adjust", "1000", "--", "nice", "-n", "10"]
     if not is_root():
-        sources = {source: source for source in mounts}
-        return [*gentle, *sandbox.arguments(sources, seccomp, status), *command]
-    staged = [(str(source), str(place)) for place, source in enumerate(mounts)]
-    sources = {source: stage / str(place) for place, source in enumerate(mounts)}
+        return [*gentle, "prlimit", *limits]
     user = str(sandbox.user)
     return [
         *("unshare", "--mount", "--propagation", "private", "sh", "-c", _BIND, "sh", str(stage)),
-        *(part for pair in staged for part in pair),
+        *(part for source, place in sources.items() for part in (str(source), place.name)),
         "--",
-        *("choom", "--adjust", "1000", "--", "nice", "-n", "10"),
+        *gentle,
         *("setpriv", "--reuid", user, "--regid", user, "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--pdeathsig", "KILL"),
         *("prlimit", *limits),
-        *sandbox.arguments(sources, seccomp, status),
-        *command,
     ]
 
 
 def _readable(data: bytes) -> int:
     """A file descriptor that gives `data`."""
-    reads, writes = os.pipe()
-    os.write(writes, data)  # some kilobytes: a pipe holds them
-    os.close(writes)
-    return reads
+    descriptor = os.memfd_create("asgard")
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from asgard_pipelines.settings import Settings
 
 _OPEN_FILES = 1024
+_FILES = 100_000
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Limits:
     disk: int
     processes: int
     open_files: int = _OPEN_FILES
+    files: int = _FILES
+    """In its own folder: names take memory that is not counted as size."""
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:

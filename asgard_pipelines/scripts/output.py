@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from threading import Lock
 from typing import IO
 
@@ -18,8 +17,7 @@ class Output:
         self._limit, self._end_limit = whole, end
         self._lock = Lock()
         self._beginning = bytearray()
-        self._end: deque[bytes] = deque()
-        self._end_size = 0
+        self._end = bytearray()
         self._dropped = 0
 
     def read(self, pipe: IO[bytes]) -> None:
@@ -31,27 +29,18 @@ class Output:
     def _keep(self, chunk: bytes) -> None:
         room = self._limit - len(self._beginning)
         self._beginning += chunk[:room]
-        rest = chunk[room:]
-        if rest:
-            self._end.append(rest)
-            self._end_size += len(rest)
-        while self._end and self._end_size - len(self._end[0]) >= self._end_limit:
-            gone = len(self._end.popleft())
-            self._end_size -= gone
-            self._dropped += gone
+        self._end += chunk[room:]
+        if too_many := max(len(self._end) - self._end_limit, 0):
+            del self._end[:too_many]
+            self._dropped += too_many
 
     def end(self, size: int) -> str:
         """The last so many bytes of what is kept."""
         with self._lock:
-            last = b"".join(self._end)
-            if len(last) < size:
-                last = bytes(self._beginning[-(size - len(last)) :]) + last
-            return last[-size:].decode(errors="replace")
+            return (self._beginning[-size:] + self._end)[-size:].decode(errors="replace")
 
     def text(self) -> str:
         """All that is kept; where something is missing, how much."""
         with self._lock:
-            parts = [bytes(self._beginning)]
-            if self._dropped:
-                parts.append(f"\n… {self._dropped} bytes are not kept …\n".encode())
-            return b"".join([*parts, *self._end]).decode(errors="replace")
+            gap = f"\n… {self._dropped} bytes are not kept …\n".encode() if self._dropped else b""
+            return (self._beginning + gap + self._end).decode(errors="replace")

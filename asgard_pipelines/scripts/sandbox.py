@@ -51,7 +51,7 @@ class Sandbox:
         return [*(Mount(one, one) for one in shown), Mount(self.given, GIVEN)]
 
     def arguments(self, sources: Mapping[Path, Path], seccomp: int, status: int) -> list[str]:
-        """The command, but for what is run in it.
+        """bubblewrap's, but for what is run in it.
 
         Args:
             sources: where each mount's source is to be found by whom bubblewrap runs as.
@@ -59,7 +59,6 @@ class Sandbox:
         """
         size = str(self.limits.disk)
         arguments = [
-            "bwrap",
             *("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"),
             *("--uid", str(self.user), "--gid", str(self.user)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from asgard_pipelines.scripts.limits import Limits
 from asgard_pipelines.scripts.output import Output
 from asgard_pipelines.scripts.sandbox import Sandbox
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.05
 _ENDING_SECONDS = 10.0
 
 
@@ -58,6 +59,8 @@ def _watch(run: Started, first: psutil.Process | None, limits: Limits, look: Cal
             return Ended(-1, f"it ran for longer than {limits.seconds:g} seconds")
         if first is not None and (used := memory_of(first)) > limits.memory:
             return Ended(-1, f"it used {used} bytes of memory, more than {limits.memory}")
+        if first is not None and (made := files_of(first)) > limits.files:
+            return Ended(-1, f"it made {made} files, more than {limits.files}")
         if look():
             return Ended(-1, "it was cancelled", cancelled=True)
         time.sleep(_LOOK_SECONDS)
@@ -80,13 +83,32 @@ def memory_of(first: psutil.Process) -> int:
     return total
 
 
+def files_of(first: psutil.Process) -> int:
+    """How many names there are in the folders that a sandbox may write to."""
+    root, total = f"/proc/{first.pid}/root", 0
+    try:
+        if os.stat(root).st_dev == os.stat("/").st_dev:  # it still has this machine's
+            return 0
+        for place in ("tmp", "dev/shm"):
+            told = os.statvfs(f"{root}/{place}")
+            total += told.f_files - told.f_ffree
+    except OSError:  # it has ended, or is just being laid out
+        return 0
+    return total
+
+
 def _end(run: Started, first: psutil.Process | None) -> None:
     """The kernel ends a namespace's processes with its first one, and that one with bubblewrap."""
     run.process.kill()
     run.process.wait()
-    if first is not None:
-        try:
-            first.kill()
-            first.wait(_ENDING_SECONDS)
-        except psutil.NoSuchProcess:
-            return
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while first is not None and not _is_gone(first) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _is_gone(first: psutil.Process) -> bool:
+    """It has ended, and with it all others; who has to take notice of that may take its time."""
+    try:
+        return first.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

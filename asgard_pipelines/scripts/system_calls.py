@@ -40,7 +40,16 @@ _MACHINES = {
         socketpair=53,
         refused=(
             *(29, 30, 31, 67),  # shmget, shmat, shmctl, shmdt
-            *(64, 65, 66, 68, 69, 70, 71),  # semget, semop, semctl, msgget, msgsnd, msgrcv, msgctl
+            *(
+                64,
+                65,
+                66,
+                68,
+                69,
+                70,
+                71,
+                240,
+            ),  # semget, semop, semctl, msgget, msgsnd, msgrcv, msgctl, mq_open
             *(101, 310, 311, 312),  # ptrace, process_vm_readv, process_vm_writev, kcmp
             *(103, 163, 167, 168, 169, 179),  # syslog, acct, swapon, swapoff, reboot, quotactl
             *(155, 161, 165, 166, 272, 308),  # pivot_root, chroot, mount, umount2, unshare, setns
@@ -55,7 +64,7 @@ _MACHINES = {
         socket=198,
         socketpair=199,
         refused=(
-            *range(186, 198),  # System V: messages, semaphores, shared memory
+            *(180, *range(186, 198)),  # mq_open; System V: messages, semaphores, shared memory
             *(117, 270, 271, 272),
             *(116, 89, 224, 225, 142, 60),
             *(41, 51, 40, 39, 97, 268),
