@@ -60,15 +60,6 @@ MUTANTS = (
         "since = self._slots.times_before(slots)",
         "since = np.full(len(slots), _NEVER)",
     ),
-    Mutant(
-        "a created filter, and rows put aside by event time", WINNERS, "if not self._cut:  #", "if True:  #"
-    ),
-    Mutant(
-        "a key's first slot has the last's of the key before",
-        SLOTS,
-        "same_key &= slots > 0",
-        "same_key[:] = True",
-    ),
     Mutant("created filter ignored", JOIN, "cut=cut and created is not None", "cut=False"),
     Mutant("created filter always on", JOIN, "cut=cut and created is not None", "cut=created is not None"),
     Mutant("position deletes ignored", PINNED, "deletes.get(task.file.file_path, [])", "[]"),

@@ -67,7 +67,8 @@ class Winners:
         self._ties: list[tuple[Ints, Ints, Ints, Ints]] = []
         self._lost = np.empty((slots.of_keys, 2), np.int64)
         """Of each key, two instants: a row whose event time lies between them has lost. At first that is all
-        after the last slot; then what lies before the row that a slot has, back to the slot before."""
+        after the last slot; then what lies before the row that a slot has, back to the slot before: however
+        late such a row was created, it can belong to that slot or to a later one only."""
         self._lost[:, 0], self._lost[:, 1] = slots.last_times(), np.iinfo(np.int64).max
         self._one_writes = Lock()
 
@@ -81,8 +82,7 @@ class Winners:
             return
         codes = self._slots.codes(keys, len(event))
         counts &= codes >= 0
-        if not self._cut:  # else the created time too decides which slot a row belongs to
-            counts &= self._may_win(codes, event)
+        counts &= self._may_win(codes, event)
         rows = np.flatnonzero(counts)
         codes, event = codes[rows], event[rows]
         made = _made(created, rows) if self._cut else None
