@@ -13,6 +13,7 @@ from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
 from asgard_pipelines.api.feast_models import router as feast_models
 from asgard_pipelines.api.feast_predictions import router as feast_predictions
+from asgard_pipelines.api.feast_services import router as feast_services
 from asgard_pipelines.api.feast_status import router as feast_status
 from asgard_pipelines.api.health import router as health
 from asgard_pipelines.api.house import House
@@ -30,6 +31,7 @@ _ROUTERS = (
     documentation,
     feast_status,
     feast_features,
+    feast_services,
     feast_models,
     feast_predictions,
     runs,

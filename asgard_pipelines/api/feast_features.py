@@ -9,6 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Respons
 from pydantic import BaseModel
 
 from asgard_pipelines.api.access import bearer, needs
+from asgard_pipelines.api.deprecations import DeprecatedThing, DeprecationBody, deprecate_declared
 from asgard_pipelines.api.feature_listing import ListedView, listed_views
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import FeatureServiceBody, FeatureViewBody
@@ -20,19 +21,25 @@ Replace = Annotated[bool, Query(description="Put this in the place of another de
 
 
 class RegisteredView(BaseModel):
+    """`warnings` tells what is deprecated in it."""
+
     name: str
     entities: list[str]
     """As they were sent."""
     features: list[str]
     status: Literal["registered"] = "registered"
     created_at: datetime
+    warnings: list[str]
 
 
 class CreatedService(BaseModel):
+    """`warnings` tells what is deprecated in it."""
+
     name: str
     feature_views: list[str]
     status: Literal["created"] = "created"
     created_at: datetime
+    warnings: list[str]
 
 
 class Removed(BaseModel):
@@ -56,7 +63,7 @@ def create_feature_view(
     replace: Replace = False,
 ) -> RegisteredView:
     """Declare a feature view over a table that exists. The same again answers 200 and changes nothing."""
-    from asgard_pipelines.project import Wanted, put, settle_view
+    from asgard_pipelines.project import Wanted, deprecated_among, put, settle_view
 
     house: House = request.app.state.house
     sent = body.model_dump(mode="json", by_alias=True)
@@ -73,6 +80,7 @@ def create_feature_view(
         entities=body.entities,
         features=[feature.name for feature in body.features],
         created_at=made[-1].made_at,
+        warnings=deprecated_among(one for one in house.declarations.views if one.name == body.name),
     )
 
 
@@ -86,7 +94,7 @@ def create_feature_service(
     replace: Replace = False,
 ) -> CreatedService:
     """Declare a feature service: all features of some views. The same again answers 200."""
-    from asgard_pipelines.project import Wanted, put, settle_service
+    from asgard_pipelines.project import Wanted, deprecated_among, put, settle_service, used_by_service
 
     house: House = request.app.state.house
     with house.declaring:
@@ -95,7 +103,14 @@ def create_feature_service(
         made, changed = put(house.settings, [wanted], author, replace=replace)
         house.publish(tasks, changed)
     response.status_code = 201 if changed else 200
-    return CreatedService(name=body.name, feature_views=body.feature_views, created_at=made[-1].made_at)
+    declarations = house.declarations
+    stands = next(one for one in declarations.services if one.name == body.name)
+    return CreatedService(
+        name=body.name,
+        feature_views=body.feature_views,
+        created_at=made[-1].made_at,
+        warnings=deprecated_among(used_by_service(declarations, stands)),
+    )
 
 
 @router.get("/{name}")
@@ -119,3 +134,11 @@ def delete_feature_view(name: str, request: Request, tasks: BackgroundTasks, aut
         remove(house.settings, "feature_view", name, author)
         house.publish(tasks, changed=True)
     return Removed(name=name)
+
+
+@router.post("/{name}/deprecate")
+def deprecate_feature_view(
+    name: str, body: DeprecationBody, request: Request, tasks: BackgroundTasks, author: Writer
+) -> DeprecatedThing:
+    """Let nobody new use it. Who uses it goes on, and is told."""
+    return deprecate_declared(request.app.state.house, tasks, "feature_view", name, body, author)

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from asgard_pipelines.api import asked_runs
 from asgard_pipelines.api.access import bearer, needs
 from asgard_pipelines.api.asked_runs import Wait, WaitSeconds
+from asgard_pipelines.api.deprecations import DeprecatedThing, DeprecationBody, deprecate_declared
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.model_answers import (
     ListedModel,
@@ -21,8 +22,9 @@ from asgard_pipelines.api.model_answers import (
     listed_models,
     shown_version,
     trained_model,
+    warnings_on,
 )
-from asgard_pipelines.api.model_requests import ask_training, end_model, promote, roll_back, show_model
+from asgard_pipelines.api.model_requests import ask_training, back, end, promote, show_model
 from asgard_pipelines.declarations import ModelBody, Record
 
 router = APIRouter(prefix="/feast/models", tags=["models"], dependencies=[Depends(bearer)])
@@ -80,7 +82,11 @@ async def train_model(
         if state is None:
             asked_runs.running(response, asked.run.run_id)
             return RunningTraining(
-                model_id=body.name, name=body.name, model_name=body.name, run_id=asked.run.run_id
+                model_id=body.name,
+                name=body.name,
+                model_name=body.name,
+                run_id=asked.run.run_id,
+                warnings=warnings_on(asked.declarations, body.name),
             )
     response.status_code = 201 if asked.due else 200
     return await run_in_threadpool(trained_model, house, asked.declarations, body.name, asked.run.run_id)
@@ -97,7 +103,7 @@ def delete_model(model_id: str, request: Request, tasks: BackgroundTasks, author
     """End a model that was made over REST, or deprecate one version. What needs it is named, and it stays
     then. Versions and what they predicted are never deleted."""
     house: House = request.app.state.house
-    ended = end_model(house, model_id, author)
+    ended = end(house, model_id, author)
     if ended == "deleted":
         tasks.add_task(house.reload)
     return EndedModel(model_id=model_id, status=ended)
@@ -115,4 +121,12 @@ def promote_model(name: str, body: Promotion, request: Request, author: Trainer)
 @router.post("/{name}/rollback")
 def roll_back_model(name: str, request: Request, author: Trainer) -> ShownVersion:
     """Make the version champion again that was it before."""
-    return shown_version(roll_back(request.app.state.house, name, author))
+    return shown_version(back(request.app.state.house, name, author))
+
+
+@router.post("/{name}/deprecate")
+def deprecate_model(
+    name: str, body: DeprecationBody, request: Request, tasks: BackgroundTasks, author: Trainer
+) -> DeprecatedThing:
+    """Let nobody new use it. Who uses it goes on, and is told. A version is deprecated by DELETE."""
+    return deprecate_declared(request.app.state.house, tasks, "model", name, body, author)

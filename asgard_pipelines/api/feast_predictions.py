@@ -94,7 +94,7 @@ def predict_online(body: OnlineBody, request: Request, _: Reader) -> OnlineAnswe
         made = house.online.of_features(body.model_id, [body.features])
     else:
         made = house.online.of_entities(body.model_id, [body.entities or {}], house.declarations)
-    return online_answer(made)
+    return online_answer(house, made)
 
 
 @router.get("/{prediction_id}")

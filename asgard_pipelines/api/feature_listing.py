@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
-from asgard_pipelines.declarations import FeatureView, OnDemandView, Where
+from asgard_pipelines.declarations import Declared, Deprecation, FeatureView, OnDemandView
 from asgard_pipelines.state import Made, made
 
 
@@ -33,6 +33,7 @@ class ListedView(BaseModel):
     """`schema.table`; null for an on-demand view."""
     declared_in: str
     """A file of the repo, or the route over which it was declared."""
+    deprecated: Deprecation | None
 
 
 def listed_views(house: House) -> list[ListedView]:
@@ -54,15 +55,18 @@ def _listed(house: House, view: FeatureView | OnDemandView, made: Made | None) -
         ],
         online_enabled=bool(stored and stored.online),
         ttl_seconds=int(stored.ttl.total_seconds()) if stored and stored.ttl else None,
-        created_at=made.made_at if made else _written(house, view.where),
+        created_at=declared_at(house, view, made),
         description=view.description,
         owner=view.owner,
         tags=view.tags,
         table=stored.table if stored else None,
         declared_in=str(view.where) if not made else view.where.file,
+        deprecated=view.deprecated,
     )
 
 
-def _written(house: House, where: Where) -> datetime:
-    """When the file in which it is declared was last written."""
-    return datetime.fromtimestamp((house.settings.repo / where.file).stat().st_mtime, UTC)
+def declared_at(house: House, one: Declared, made: Made | None) -> datetime:
+    """When it was made over REST, else when the file in which it stands was last written."""
+    if made is not None:
+        return made.made_at
+    return datetime.fromtimestamp((house.settings.repo / one.where.file).stat().st_mtime, UTC)

@@ -72,4 +72,4 @@ def infer(
         made = house.online.of_features(body.model_id, body.inputs)
     else:
         made = house.online.of_entities(body.model_id, body.entities or [], house.declarations)
-    return inference_answer(made)
+    return inference_answer(house, made)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
-from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.declarations import Declarations, Deprecation
 from asgard_pipelines.models import CHAMPION, ModelVersion
 
 Status = Literal["completed", "running", "declared", "deprecated"]
@@ -44,6 +44,8 @@ class TrainedModel(ShownVersion):
     """Whether it became the champion."""
     reason: str
     """Why, or why not."""
+    warnings: list[str]
+    """What is deprecated: the model, or a view that it learns from."""
 
 
 class RunningTraining(BaseModel):
@@ -54,13 +56,15 @@ class RunningTraining(BaseModel):
     model_name: str
     status: Literal["running"] = "running"
     run_id: str
+    warnings: list[str]
 
 
 class ListedModel(BaseModel):
     """A model: its champion's fields, null before it has one, and all of its versions, newest first.
 
     `status`: completed with a champion; running while its first version is trained; declared before that;
-    deprecated when its declaration has ended.
+    deprecated when somebody said so, or when its
+    declaration has ended.
     """
 
     name: str
@@ -75,6 +79,9 @@ class ListedModel(BaseModel):
     training_duration_seconds: float | None
     status: Status
     description: str
+    deprecated: Deprecation | None
+    warnings: list[str]
+    """What is deprecated: the model, or a view that it learns from."""
     declared_in: str | None
     """A file of the repo, or the route over which it was declared; null when it is declared no more."""
     versions: list[ShownVersion]
@@ -123,7 +130,15 @@ def trained_model(house: House, declarations: Declarations, name: str, run_id: s
         run_id=run_id,
         promoted=election.promoted and election.elected.version == version.version,
         reason=election.reason,
+        warnings=warnings_on(declarations, name),
     )
+
+
+def warnings_on(declarations: Declarations, name: str) -> list[str]:
+    """What is deprecated among the model and the views that it learns from."""
+    from asgard_pipelines.project import deprecated_among, used_by_model
+
+    return deprecated_among(used_by_model(declarations, name))
 
 
 def listed_models(house: House) -> list[ListedModel]:
@@ -142,7 +157,7 @@ def listed_model(
     champion = next((version for version in versions if CHAMPION in version.aliases), None)
     shown = shown_version(champion) if champion else None
     status: Status = "completed"
-    if declared is None:
+    if declared is None or declared.deprecated:
         status = "deprecated"
     elif champion is None:
         status = "running" if house.runs.training_under_way(declarations, name) else "declared"
@@ -159,6 +174,8 @@ def listed_model(
         training_duration_seconds=shown.training_duration_seconds if shown else None,
         status=status,
         description=declared.description if declared else "",
+        deprecated=declared.deprecated if declared else None,
+        warnings=warnings_on(declarations, name),
         declared_in=declared.where.file if declared else None,
         versions=[shown_version(version) for version in versions],
     )

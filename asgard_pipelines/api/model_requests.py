@@ -9,7 +9,7 @@ from typing import Literal
 from asgard_pipelines.api.asked_runs import AskedRun, Declaring, once_loaded
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.model_answers import ShownModel, listed_model
-from asgard_pipelines.declarations import Declarations, ModelBody, ResolvedModel, fingerprint
+from asgard_pipelines.declarations import Declarations, ModelBody, fingerprint
 from asgard_pipelines.errors import Conflict, ModelNotFound, did_you_mean
 from asgard_pipelines.models import CHAMPION, ModelVersion
 from asgard_pipelines.state import last_election
@@ -70,7 +70,7 @@ def _free(declarations: Declarations, name: str) -> None:
 
 def show_model(house: House, model_id: str) -> ShownModel:
     """Raises ModelNotFound."""
-    from asgard_pipelines.project import dependents
+    from asgard_pipelines.project import needed_by
     from asgard_pipelines.training import importances
 
     declarations = house.declarations
@@ -88,7 +88,7 @@ def show_model(house: House, model_id: str) -> ShownModel:
         source=resolved.source if resolved else None,
         label_column=resolved.model.training_data.label_column if resolved else None,
         features=[f"{ref.view}:{ref.feature}" for ref in resolved.features] if resolved else [],
-        needed_by=dependents(declarations, name),
+        needed_by=needed_by(declarations, "model", name),
     )
 
 
@@ -103,69 +103,31 @@ def _version(house: House, model_id: str, known: Collection[str]) -> ModelVersio
         ) from None
 
 
-def end_model(house: House, model_id: str, author: str) -> Literal["deleted", "deprecated"]:
-    """Ends a declaration by the model's name; deprecates a version by its id.
-
-    Raises:
-        ModelNotFound
-        Conflict: prediction tables need it, it is the champion, or it is declared in the repo.
-    """
-    from asgard_pipelines.project import dependents, remove
+def end(house: House, model_id: str, author: str) -> Literal["deleted", "deprecated"]:
+    """Raises ModelNotFound, Conflict."""
+    from asgard_pipelines.project import end_model
 
     with house.declaring:
-        declarations = house.declarations
-        declared = {one.model.name: one for one in declarations.models}
-        if model_id in declared:
-            _unneeded(model_id, dependents(declarations, model_id))
-            _made_over_rest(house, declared[model_id])
-            remove(house.settings, "model", model_id, author)
-            return "deleted"
-        version = _version(house, model_id, declared)
-        if model_id == version.model:
-            raise ModelNotFound(f"Model '{model_id}' is declared no more.", available_models=sorted(declared))
-        named = [
-            f"predictions/{one.name}" for one in declarations.predictions if one.model_id == version.model_id
-        ]
-        _unneeded(version.model_id, named)
-        house.registry.deprecate(version)
-        house.online.models.forget_names()
-        return "deprecated"
-
-
-def _unneeded(model_id: str, needed_by: list[str]) -> None:
-    if needed_by:
-        raise Conflict(f"'{model_id}' is needed by {', '.join(needed_by)}.", needed_by=needed_by)
-
-
-def _made_over_rest(house: House, resolved: ResolvedModel) -> None:
-    from asgard_pipelines.project import standing
-
-    model = resolved.model
-    if standing(house.settings, "model", model.name) is None:
-        raise Conflict(
-            f"Model '{model.name}' is declared in {model.where.file}: delete it there.", name=model.name
-        )
+        ended = end_model(house.settings, house.registry, house.declarations, model_id, author)
+    house.online.models.forget_names()
+    return ended
 
 
 def promote(house: House, name: str, model_id: str, alias: str, author: str) -> ModelVersion:
     """Raises ModelNotFound, Conflict, Invalid."""
-    version = house.registry.find(model_id)
-    if version.model != name:
-        raise ModelNotFound(f"'{model_id}' is no version of '{name}'.", model_id=model_id, model=name)
-    return _promoted(house, version, f"{author} promoted {version.model_id} over REST.", alias)
+    from asgard_pipelines.graph import promote_named
+
+    promoted = promote_named(
+        house.settings, house.declarations, name, model_id, alias, f"{author}, over REST"
+    )
+    house.online.models.forget_names()
+    return promoted
 
 
-def roll_back(house: House, name: str, author: str) -> ModelVersion:
+def back(house: House, name: str, author: str) -> ModelVersion:
     """Raises ModelNotFound; Conflict: there was no champion before."""
-    champion = house.registry.find(name)
-    before = house.registry.previous(name)
-    reason = f"{author} rolled back from {champion.model_id} to {before.model_id} over REST."
-    return _promoted(house, before, reason, CHAMPION)
+    from asgard_pipelines.graph import roll_back
 
-
-def _promoted(house: House, version: ModelVersion, reason: str, alias: str) -> ModelVersion:
-    from asgard_pipelines.graph import promote_version
-
-    promoted = promote_version(house.settings, house.declarations, version, reason, alias)
+    promoted = roll_back(house.settings, house.declarations, name, f"{author}, over REST")
     house.online.models.forget_names()
     return promoted

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
+from asgard_pipelines.api.model_answers import warnings_on
 from asgard_pipelines.settings import CATALOG
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class OnlineAnswer(BaseModel):
     probabilities: dict[str, float] | None
     features: dict[str, Any]
     feature_status: dict[str, str] | None
+    warnings: list[str]
+    """What is deprecated: the model, or a view that it learned from."""
     created_at: datetime
 
 
@@ -80,10 +83,12 @@ class InferenceAnswer(BaseModel):
     feature_status: list[dict[str, str]] | None
     num_predictions: int
     """Those that are not null."""
+    warnings: list[str]
+    """What is deprecated: the model, or a view that it learned from."""
     created_at: datetime
 
 
-def online_answer(made: OnlineResult) -> OnlineAnswer:
+def online_answer(house: House, made: OnlineResult) -> OnlineAnswer:
     """Of the one row."""
     (row,) = made.rows
     return OnlineAnswer(
@@ -95,11 +100,12 @@ def online_answer(made: OnlineResult) -> OnlineAnswer:
         probabilities=row.probabilities,
         features=row.features,
         feature_status=row.status,
+        warnings=warnings_on(house.declarations, made.version.model),
         created_at=datetime.now(UTC),
     )
 
 
-def inference_answer(made: OnlineResult) -> InferenceAnswer:
+def inference_answer(house: House, made: OnlineResult) -> InferenceAnswer:
     status = [row.status for row in made.rows if row.status is not None]
     return InferenceAnswer(
         model_name=made.version.model,
@@ -111,6 +117,7 @@ def inference_answer(made: OnlineResult) -> InferenceAnswer:
         features=[row.features for row in made.rows],
         feature_status=status or None,
         num_predictions=sum(row.made for row in made.rows),
+        warnings=warnings_on(house.declarations, made.version.model),
         created_at=datetime.now(UTC),
     )
 
@@ -134,7 +141,10 @@ def find_batch(house: House, table: str, prediction_id: str) -> BatchPrediction 
         created_at=published.predicted_at,
         execution_time_seconds=round(max((ended - published.predicted_at).total_seconds(), 0.0), 3),
         feature_coverage=published.feature_coverage,
-        warnings=[
+        warnings=warnings_on(
+            house.declarations, published.model_id.removesuffix(f"_{published.model_version}")
+        )
+        + [
             f"'{view}' had features within its TTL for {share:.1%} of the rows: others were scored without."
             for view, share in published.feature_coverage.items()
             if share < LOW_COVERAGE

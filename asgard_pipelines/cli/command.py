@@ -26,8 +26,10 @@ from asgard_pipelines.cli import (
     diff,
     doctor,
     down,
+    feature_services,
     init,
     land,
+    models,
     plan,
     predict,
     reproduce,
@@ -36,6 +38,7 @@ from asgard_pipelines.cli import (
     token,
     train,
     up,
+    views,
 )
 from asgard_pipelines.cli.console import AsJson, answer, console, diagnostics, only_answers_on_stdout
 from asgard_pipelines.errors import AsgardError
@@ -72,6 +75,9 @@ _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 app.add_typer(demo.app, name="demo", rich_help_panel=_START)
 app.add_typer(token.app, name="token", rich_help_panel=_START)
+app.add_typer(views.app, name="views", rich_help_panel=_DECLARE)
+app.add_typer(feature_services.app, name="services", rich_help_panel=_DECLARE)
+app.add_typer(models.app, name="models", rich_help_panel=_DECLARE)
 for _panel, _name, _function in _COMMANDS:
     app.command(_name, rich_help_panel=_panel)(_function)
 

@@ -9,7 +9,7 @@ from asgard_pipelines.declarations.bodies import (
     SourceBody,
 )
 from asgard_pipelines.declarations.declarations import Declarations, fingerprint
-from asgard_pipelines.declarations.declared import ColumnType, Declared, Name, Record, Where
+from asgard_pipelines.declarations.declared import ColumnType, Declared, Deprecation, Name, Record, Where
 from asgard_pipelines.declarations.features import (
     Entity,
     Feature,
@@ -47,6 +47,7 @@ __all__ = [
     "ColumnType",
     "Declarations",
     "Declared",
+    "Deprecation",
     "Entity",
     "Feature",
     "FeatureBody",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from typing import Any
 
 from pydantic import Field
 
@@ -65,7 +66,11 @@ class Declarations(Record):
         )
 
 
+_NOT_MEANT: dict[str, Any] = {"where": True, "deprecated": True, "model": {"where", "deprecated"}}
+
+
 def fingerprint(declaration: Record) -> str:
-    """SHA-256 (hex, 16 digits) of what was declared; where it stands does not count."""
-    text = declaration.model_dump_json(exclude={"where": True, "model": {"where"}})
+    """SHA-256 (hex, 16 digits) of what was declared; where it stands, and whether it is deprecated, does not
+    count."""
+    text = declaration.model_dump_json(exclude=_NOT_MEANT)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

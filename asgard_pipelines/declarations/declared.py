@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -18,6 +19,7 @@ TableName = Annotated[
 _TYPE = re.compile(r"(?:int32|int64|float32|float64|string|bool|timestamp)")
 _OWNER = re.compile(r"team:\S.*|[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)*\.[A-Za-z]{2,}")
 _TAG = re.compile(r"(?:[\w.-]{1,63}/)?[\w.-]{1,63}", re.ASCII)
+_LONGEST_TAG = 63
 _TAG_VALUE = re.compile(r"[\w.-]{0,63}", re.ASCII)
 
 
@@ -73,6 +75,15 @@ class Where(Record):
         return f"{self.file}:{self.line}"
 
 
+class Deprecation(Record):
+    """Since when (UTC) and by whom, where somebody said it outside of the repo."""
+
+    since: datetime | None = None
+    by: str | None = None
+    instead: str | None = None
+    """What to use in its place."""
+
+
 class Declared(Record):
     name: Name
     description: str = ""
@@ -80,3 +91,12 @@ class Declared(Record):
     """An e-mail address, or `team:NAME`."""
     tags: Tags = Field(default_factory=dict)
     where: Where
+    deprecated: Deprecation | None = None
+    """Who uses it goes on; nobody new can build on it."""
+
+    @property
+    def shown_tags(self) -> dict[str, str]:
+        """For pages: with what else stands about it."""
+        if self.deprecated is None:
+            return self.tags
+        return self.tags | {"asgard/deprecated": (self.deprecated.instead or "true")[:_LONGEST_TAG]}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.failures import RunFailure
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
     from asgard_pipelines.graph.keeping_up import due
-    from asgard_pipelines.graph.promotion import promote_version
+    from asgard_pipelines.graph.promotion import promote_named, promote_version, roll_back
     from asgard_pipelines.graph.run_client import RunClient
     from asgard_pipelines.graph.run_states import RunState
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
@@ -33,7 +33,9 @@ _HOMES = {
     "prepare_instance": "instance",
     "RunFailure": "failures",
     "due": "keeping_up",
+    "promote_named": "promotion",
     "promote_version": "promotion",
+    "roll_back": "promotion",
     "RunClient": "run_client",
     "RunState": "run_states",
     "RunEvent": "runs",
@@ -65,9 +67,11 @@ __all__ = [
     "location_error",
     "open_instance",
     "prepare_instance",
+    "promote_named",
     "promote_version",
     "reconcile",
     "reload_location",
+    "roll_back",
     "run_assets",
     "sick_daemons",
 ]

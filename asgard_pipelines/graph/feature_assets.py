@@ -32,7 +32,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
         kinds={"feast", "iceberg"},
         deps=[keys[view.table]] if view.table in keys else [],
         owners=[view.owner] if view.owner else None,
-        tags=view.tags,
+        tags=view.shown_tags,
         code_version=fingerprint(view),
     )
     @telling
@@ -64,7 +64,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         kinds={"feast", "python"},
         deps=[feature_key(source) for source in sources],
         owners=[view.owner] if view.owner else None,
-        tags=view.tags,
+        tags=view.shown_tags,
         code_version=fingerprint(view),
     )
     @telling
@@ -93,7 +93,7 @@ def _online(view: FeatureView) -> dg.AssetsDefinition:
         deps=[feature_key(view)],
         pool=f"online_{view.name}",
         owners=[view.owner] if view.owner else None,
-        tags=view.tags,
+        tags=view.shown_tags,
         code_version=fingerprint(view),
     )
     @telling

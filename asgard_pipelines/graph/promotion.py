@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.errors import ModelNotFound
 from asgard_pipelines.graph.handoff import hand_over
 from asgard_pipelines.graph.instance import open_instance
 from asgard_pipelines.graph.keys import model_key
@@ -44,6 +45,34 @@ def promote_version(
         told = {"at": datetime.now(UTC), "version": version.version, "promoted": True, "reason": reason}
         record_election(settings, last.model_copy(update=told))
     return promoted
+
+
+def promote_named(
+    settings: Settings, declarations: Declarations, name: str, model_id: str, alias: str, who: str
+) -> ModelVersion:
+    """Gives a version of the model the alias. `who` is as in "mira, over REST".
+
+    Raises:
+        ModelNotFound: there is none, or it is another model's.
+        Conflict, Invalid: as `promote_version`.
+    """
+    version = ModelRegistry(settings).find(model_id)
+    if version.model != name:
+        raise ModelNotFound(f"'{model_id}' is no version of '{name}'.", model_id=model_id, model=name)
+    return promote_version(settings, declarations, version, f"{who}: promoted {version.model_id}.", alias)
+
+
+def roll_back(settings: Settings, declarations: Declarations, name: str, who: str) -> ModelVersion:
+    """Makes the version champion again that was it before.
+
+    Raises:
+        ModelNotFound
+        Conflict: there was none.
+    """
+    registry = ModelRegistry(settings)
+    champion, before = registry.find(name), registry.previous(name)
+    reason = f"{who}: rolled back from {champion.model_id} to {before.model_id}."
+    return promote_version(settings, declarations, before, reason)
 
 
 def _elect(

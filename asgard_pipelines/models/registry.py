@@ -141,9 +141,7 @@ class ModelRegistry:
             return self._of(name, number)
         known = self.versions()
         ids = [version.model_id for version in known] + sorted({version.model for version in known})
-        raise ModelNotFound(
-            f"Model '{model_id}' not found.{did_you_mean(name, ids)}", available_models=ids
-        )
+        raise ModelNotFound(f"Model '{model_id}' not found.{did_you_mean(name, ids)}", available_models=ids)
 
     def promote(self, version: ModelVersion, alias: str = CHAMPION) -> ModelVersion:
         """Give `version` the alias, taking it from whichever version had it. Of the champions, the one

@@ -10,13 +10,28 @@ if TYPE_CHECKING:
     from asgard_pipelines.project.compile import compile_repo
     from asgard_pipelines.project.declaring import Wanted, put, remove, replaced, standing, withdraw
     from asgard_pipelines.project.declaring_features import settle_service, settle_view
-    from asgard_pipelines.project.declaring_models import dependents, settle_model, settle_prediction
+    from asgard_pipelines.project.declaring_models import settle_model, settle_prediction
+    from asgard_pipelines.project.deprecations import Deprecable, deprecate, restore
+    from asgard_pipelines.project.ending_models import end_model
     from asgard_pipelines.project.scaffold import init
+    from asgard_pipelines.project.uses import (
+        deprecated_among,
+        needed_by,
+        used_by_model,
+        used_by_service,
+    )
 
 _HOME = {
     "Wanted": "declaring",
     "compile_repo": "compile",
-    "dependents": "declaring_models",
+    "Deprecable": "deprecations",
+    "deprecate": "deprecations",
+    "deprecated_among": "uses",
+    "end_model": "ending_models",
+    "needed_by": "uses",
+    "restore": "deprecations",
+    "used_by_model": "uses",
+    "used_by_service": "uses",
     "init": "scaffold",
     "load": "cache",
     "put": "declaring",
@@ -31,19 +46,26 @@ _HOME = {
 }
 
 __all__ = [
+    "Deprecable",
     "Wanted",
     "compile_repo",
-    "dependents",
+    "deprecate",
+    "deprecated_among",
+    "end_model",
     "init",
     "load",
+    "needed_by",
     "put",
     "remove",
     "replaced",
+    "restore",
     "settle_model",
     "settle_prediction",
     "settle_service",
     "settle_view",
     "standing",
+    "used_by_model",
+    "used_by_service",
     "withdraw",
 ]
 

@@ -16,6 +16,7 @@ from asgard_pipelines.project.checks import (
     check_prediction,
     check_views,
 )
+from asgard_pipelines.project.deprecations import with_deprecations
 from asgard_pipelines.project.documents import Document, declare, read_document, read_text
 from asgard_pipelines.project.gold_files import implicit, read_gold, stand_in
 from asgard_pipelines.project.made_contents import made_documents, with_made
@@ -67,7 +68,7 @@ def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) ->
         problems += check_prediction(document, prediction, resolved, unsettled, scope)
     if problems:
         raise InvalidDeclarations(problems)
-    return Declarations(
+    declared = Declarations(
         project=contents.project,
         gold=[gold[table] for table in sorted(gold)],
         entities=contents.entities,
@@ -77,6 +78,7 @@ def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) ->
         models=sorted(resolved, key=lambda r: r.model.name),
         predictions=sorted((_settled(p, scope) for _, p in declared_predictions), key=lambda p: p.name),
     )
+    return with_deprecations(declared, over_rest)
 
 
 def _settled(prediction: Prediction, scope: Scope) -> Prediction:

@@ -9,6 +9,7 @@ from typing import Any
 
 from asgard_pipelines.declarations import Declared, Record
 from asgard_pipelines.errors import Conflict, DeclarationNotFound, InvalidDeclarations, did_you_mean
+from asgard_pipelines.project.deprecations import forget_deprecation
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Made, MadeKind, made, made_history, make, unmake
 
@@ -101,6 +102,7 @@ def remove(settings: Settings, kind: MadeKind, name: str, author: str) -> Made:
             f"The {_CALLED[kind]} '{name}' is still needed: {told}.", problems=error.details["problems"]
         ) from None
     unmake(settings, old, author)
+    forget_deprecation(settings, kind, name, author)
     return old
 
 

@@ -29,6 +29,7 @@ from asgard_pipelines.errors import (
 )
 from asgard_pipelines.lakehouse import Lakehouse, added_column, declared_type
 from asgard_pipelines.project.made_contents import PLACES
+from asgard_pipelines.project.uses import refuse_deprecated
 from asgard_pipelines.settings import CATALOG
 
 
@@ -76,11 +77,17 @@ def settle_view(body: FeatureViewBody, declarations: Declarations, lakehouse: La
 
 
 def settle_service(body: FeatureServiceBody, declarations: Declarations) -> FeatureService:
-    """Raises FeatureViewNotFound."""
+    """
+    Raises:
+        FeatureViewNotFound
+        Conflict: the service is new, and a view is deprecated.
+    """
     known = {view.name: view for view in declarations.all_views}
     for name in body.feature_views:
         if name not in known:
             raise FeatureViewNotFound(name, known)
+    if body.name not in {service.name for service in declarations.services}:
+        refuse_deprecated((known[name] for name in body.feature_views), f"Feature service '{body.name}'")
     return FeatureService(
         name=body.name,
         description=body.description,

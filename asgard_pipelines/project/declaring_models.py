@@ -29,6 +29,7 @@ from asgard_pipelines.project.documents import Document
 from asgard_pipelines.project.gold_files import implicit
 from asgard_pipelines.project.made_contents import PLACES
 from asgard_pipelines.project.resolve import Scope, UnresolvedError, qualified, resolve
+from asgard_pipelines.project.uses import named_views, refuse_deprecated
 
 _LABELS = {"classification": "bool", "regression": "float64"}
 
@@ -38,6 +39,7 @@ def settle_model(body: ModelBody, declarations: Declarations, lakehouse: Lakehou
 
     Raises:
         TableNotFound, ColumnNotFound, FeatureViewNotFound, DeclarationNotFound
+        Conflict: the model is new, and what it would learn from is deprecated.
         Invalid: whatever else cannot be, each with its field; hyperparameters among it.
     """
     from asgard_pipelines.training import check_hyperparameters  # scikit-learn: seconds
@@ -58,6 +60,10 @@ def settle_model(body: ModelBody, declarations: Declarations, lakehouse: Lakehou
         resolved = resolve(model, scope)
     except UnresolvedError as error:
         raise Invalid(f"{str(error)[:1].upper()}{str(error)[1:]}", field=_path(error.field)) from None
+    if model.name not in {one.model.name for one in declarations.models}:
+        services = [one for one in declarations.services if one.name == model.feature_service]
+        used = [*services, *named_views(declarations, (*resolved.views, *resolved.on_demand_views))]
+        refuse_deprecated(used, f"Model '{model.name}'")
     return resolved.model.model_copy(
         update={
             "training_data": data.model_copy(update={"entity_df_source": resolved.source}),
@@ -74,7 +80,7 @@ def settle_prediction(body: PredictionBody, declarations: Declarations, lakehous
     Raises:
         TableNotFound, ColumnNotFound, FeatureViewNotFound
         ModelNotFound: its model is not declared, or no more.
-        Conflict: the output table is a gold table.
+        Conflict: the output table is a gold table; or it is new, and would use what is deprecated.
         Invalid: whatever else cannot be, each with its field.
     """
     fields = {name: value for name, value in _fields(body).items() if name != "prediction_id"}
@@ -86,7 +92,10 @@ def settle_prediction(body: PredictionBody, declarations: Declarations, lakehous
     _need(scope, source, prediction.event_timestamp_column, "timestamp")
     for name in prediction.feature_views:
         _need_view(scope, name)
-    declarations.model(VERSION.sub("", prediction.model_name))
+    model = declarations.model(VERSION.sub("", prediction.model_name)).model
+    if prediction.name not in {one.name for one in declarations.predictions}:
+        used = [model, *named_views(declarations, prediction.feature_views)]
+        refuse_deprecated(used, f"Prediction table '{prediction.name}'")
     if prediction.table in scope.gold:
         raise Conflict(
             f"'{prediction.table}' is a gold table: choose another `output_table`.", field="output_table"
@@ -94,15 +103,6 @@ def settle_prediction(body: PredictionBody, declarations: Declarations, lakehous
     document = Document(PLACES["prediction"], fields, {})
     _told(list(check_prediction(document, prediction, declarations.models, [], scope)))
     return prediction.model_copy(update={"input_table": source})
-
-
-def dependents(declarations: Declarations, model: str) -> list[str]:
-    """Asset keys of the prediction tables that name the model, or a version of it."""
-    return [
-        f"predictions/{one.name}"
-        for one in declarations.predictions
-        if VERSION.sub("", one.model_name) == model
-    ]
 
 
 def _fields(body: ModelBody | PredictionBody) -> dict[str, Any]:

@@ -28,7 +28,17 @@ from asgard_pipelines.errors import Conflict
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state.database import database, metadata
 
-MadeKind = Literal["entity", "feature_view", "feature_service", "model", "prediction"]
+MadeKind = Literal[
+    "entity",
+    "feature_view",
+    "feature_service",
+    "model",
+    "prediction",
+    "deprecated_view",
+    "deprecated_service",
+    "deprecated_model",
+]
+"""The last ones mark what is declared, over REST or not, under that name."""
 
 _made = Table(
     "made_declarations",
