@@ -1,4 +1,4 @@
-"""A copy of the registry as one file, with a `feature_store.yaml` to it: for a program that may write to it."""
+"""A copy of the registry in one file, and a `feature_store.yaml` to it: for a program that may spoil both."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def _folder(name: str, location: str) -> Path:
     parts = urlsplit(location)
     if parts.scheme not in ("", "file"):
         raise Unsupported(
-            f"Table '{name}' is stored at {parts.scheme}://…, and scripts, which have no network, read tables in "
-            "folders of this machine only.",
+            f"Table '{name}' is stored at {parts.scheme}://…, and scripts, which have no network, read "
+            "tables in folders of this machine only.",
             table=name,
         )
     return Path(unquote(parts.path))

@@ -169,6 +169,10 @@ class JobTracking:
             if self.client.get_run(run_id).info.status == "RUNNING":
                 self.client.set_terminated(run_id, status)
 
+    def metrics(self, run_id: str) -> dict[str, float]:
+        """What was logged last of each."""
+        return dict(self.client.get_run(run_id).data.metrics)
+
     def room_for(self, what: str) -> None:
         """Raises MlflowException: there are enough."""
         if (what == "run" and len(self.runs) >= _MOST_RUNS) or len(self.models) >= _MOST_MODELS:

@@ -14,6 +14,7 @@ from asgard_pipelines.scripts.isolation import require_isolation, user_of
 from asgard_pipelines.scripts.job_folder import JobFolder, environment, job_folder
 from asgard_pipelines.scripts.limits import Limits
 from asgard_pipelines.scripts.output import Output
+from asgard_pipelines.scripts.registration import register_logged_model
 from asgard_pipelines.scripts.sandbox import GIVEN, MLFLOW_PORT, Sandbox
 from asgard_pipelines.scripts.secret_values import LONGEST, masked
 from asgard_pipelines.scripts.supervision import Ended, run_in
@@ -72,13 +73,20 @@ def _done(settings: Settings, job: ScriptJob, output: Output) -> None:
         with tracking_socket(folder.socket, tracking.answer, limits.disk):
             ended = run_in(sandbox, _command(folder), output, _Look(settings, job, output))
         _keep_log(settings, job, tracking, output, ended)
-        change_job(settings, job.job_id, run_id=tracking.runs[0])
+        change_job(settings, job.job_id, run_id=tracking.runs[0], **_model(settings, job, tracking, ended))
     if ended.cancelled:
         _end(settings, job, "cancelled", output=output)
     elif ended.reason or ended.code:
         _end(settings, job, "failed", error=_told(job, ended), output=output)
     else:
         _end(settings, job, "completed", output=output)
+
+
+def _model(settings: Settings, job: ScriptJob, tracking: JobTracking, ended: Ended) -> dict[str, str | None]:
+    if ended.reason or ended.code:
+        return {"model_reason": "The script did not end well."}
+    outcome = register_logged_model(settings, find_job(settings, job.job_id), tracking)
+    return {"model_version": outcome.version and outcome.version.version, "model_reason": outcome.reason}
 
 
 def _command(folder: JobFolder) -> list[str]:

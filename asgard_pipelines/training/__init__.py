@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.training.election import Election
     from asgard_pipelines.training.elections import best_version, elect
     from asgard_pipelines.training.hyperparameters import check_hyperparameters
+    from asgard_pipelines.training.logged_models import take_over
     from asgard_pipelines.training.predictor import Predictor, Scores, load_predictor, trained_features
     from asgard_pipelines.training.reproduction import Reproduction, reproduce
     from asgard_pipelines.training.row_matching import RowChanges
@@ -43,6 +44,7 @@ _EXPORTS = {
     "load_predictor": "predictor",
     "read_manifest": "training_sets",
     "reproduce": "reproduction",
+    "take_over": "logged_models",
     "train_candidate": "candidates",
     "trained_features": "predictor",
 }
@@ -68,6 +70,7 @@ __all__ = [
     "load_predictor",
     "read_manifest",
     "reproduce",
+    "take_over",
     "train_candidate",
     "trained_features",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.declarations import FeatureRef
-from asgard_pipelines.errors import Untrusted
+from asgard_pipelines.errors import Unsupported, Untrusted
 from asgard_pipelines.models import ModelRegistry, ModelVersion
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.training.evaluation import chosen
@@ -105,7 +105,13 @@ def trained_features(settings: Settings, version: ModelVersion) -> list[FeatureR
 
     Raises:
         Untrusted: the record of it has not the bytes that were registered.
-        Unsupported: another Asgard wrote it.
+        Unsupported: another Asgard wrote it, or a script made it.
     """
-    data = ModelRegistry(settings).artefact(version, [ORIGIN])[ORIGIN]
+    data = ModelRegistry(settings).artefact(version, [ORIGIN]).get(ORIGIN)
+    if data is None:
+        raise Unsupported(
+            f"'{version.model_id}' was made by a script, and which views its inputs are from is not known: "
+            "send them as `inputs` (`features`).",
+            model_id=version.model_id,
+        )
     return Origin.read(data, version.model_id).resolved.features

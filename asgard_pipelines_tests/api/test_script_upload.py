@@ -142,7 +142,7 @@ def test_a_job_can_be_cancelled_and_leaves_no_process(platform: Platform) -> Non
 
 
 def test_a_job_outlives_the_api_and_a_key_finds_it_again(platform: Platform) -> None:
-    key = {"Idempotency-Key": "one script"}
+    key = {"Idempotency-Key": "one-script"}
     job_id = platform.upload("import time; time.sleep(3); print('done')", **key)
     platform.house.kill("uvicorn")
     until(lambda: _answers(platform), 60)
