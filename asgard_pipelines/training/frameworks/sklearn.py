@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from asgard_pipelines.declarations import ModelType
 from asgard_pipelines.errors import Invalid
@@ -92,18 +93,24 @@ class Estimator:
         return Fitted(estimator, task.threads)
 
 
+@cache
+def _native_threads() -> ThreadpoolController:
+    """Found once: looking for the libraries that have threads takes longer than predicting a row."""
+    return ThreadpoolController()
+
+
 class Fitted:
     def __init__(self, estimator: Any, threads: int) -> None:
         self._estimator = estimator
         self._threads = threads
 
     def predict(self, matrix: Matrix) -> Vector:
-        with threadpool_limits(self._threads):
-            if not hasattr(self._estimator, "estimators_"):
+        with _native_threads().limit(limits=self._threads):
+            if not hasattr(self._estimator, "estimators_") or len(matrix) <= _CHUNK:
                 return self._of(matrix)
             # A forest with n_jobs adds up its trees in the order in which they end. Chunks of rows, each
             # in one thread, use the cores too, and give the same bits every time.
-            chunks = [matrix[start : start + _CHUNK] for start in range(0, len(matrix), _CHUNK)] or [matrix]
+            chunks = [matrix[start : start + _CHUNK] for start in range(0, len(matrix), _CHUNK)]
             with ThreadPoolExecutor(self._threads) as pool:
                 return np.concatenate(list(pool.map(self._of, chunks)))
 
