@@ -296,6 +296,12 @@ def test_a_version_is_deprecated_and_a_model_deleted_once_nothing_needs_them(tra
     champion = trained.registry.champion(NAME)
     assert champion is not None
     other = next(one for one in trained.versions() if one.version != champion.version)
+    trained.client.post(f"/feast/models/{NAME}/deprecate", json={})
+    told = [f"Model '{NAME}' is deprecated."]
+    assert trained.online(features=FEATURES)["warnings"] == told
+    assert trained.infer(inputs=[FEATURES])["warnings"] == told
+    trained.client.post(f"/feast/models/{NAME}/deprecate", json={"deprecated": False})
+    assert trained.online(features=FEATURES)["warnings"] == []
     assert trained.client.delete(f"/feast/models/{champion.model_id}").status_code == 409
     assert trained.client.delete(f"/feast/models/{other.model_id}").json()["status"] == "deprecated"
     assert trained.online(409, model_id=other.model_id, features=FEATURES)["error"]["code"] == "CONFLICT"
