@@ -86,7 +86,8 @@ def _model(settings: Settings, job: ScriptJob, tracking: JobTracking, ended: End
     if ended.reason or ended.code:
         return {"model_reason": "The script did not end well."}
     outcome = register_logged_model(settings, find_job(settings, job.job_id), tracking)
-    return {"model_version": outcome.version and outcome.version.version, "model_reason": outcome.reason}
+    version = None if outcome.version is None else outcome.version.version
+    return {"model_version": version, "model_reason": outcome.reason}
 
 
 def _command(folder: JobFolder) -> list[str]:
