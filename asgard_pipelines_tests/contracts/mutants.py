@@ -53,7 +53,7 @@ MUTANTS = (
     Mutant(
         "of a tie any row wins", JOIN, "_settle(winners, rows, list(one.ties))", "_settle(winners, rows, [])"
     ),
-    Mutant("a row as new as the best is put aside", WINNERS, "(event >= lost[:, 1])", "(event > lost[:, 1])"),
+    Mutant("a row as new as the best is put aside", WINNERS, "(event >= before)", "(event > before)"),
     Mutant(
         "rows of the slot before are put aside",
         WINNERS,

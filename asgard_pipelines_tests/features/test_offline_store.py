@@ -130,6 +130,16 @@ def test_times_of_any_zone_and_shape_mean_their_instant(store: FeatureStore, tim
     ]
 
 
+def test_the_rows_asked_with_stay_as_they_were(store: FeatureStore) -> None:
+    stats(10, 20)
+    store.apply([driver, stats_view()])
+    for zone in (None, "UTC", "Asia/Kolkata"):
+        rows = pd.DataFrame({"driver_id": [1], "event_timestamp": pd.to_datetime([NOON]).tz_convert(zone)})
+        before = rows.copy()
+        assert trips(store, rows) == [10]
+        pd.testing.assert_frame_equal(rows, before)
+
+
 def test_the_only_column_of_times_is_the_event_time(store: FeatureStore) -> None:
     stats(10)
     store.apply([driver, stats_view()])

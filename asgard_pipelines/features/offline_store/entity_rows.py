@@ -64,7 +64,9 @@ def entity_rows(given: Any, join_keys: Collection[str]) -> EntityRows:
         times = pd.Series(pd.Timestamp(datetime.now(UTC)), index=frame.index, dtype="datetime64[us, UTC]")
     else:
         times = _utc(frame[timestamp], timestamp)
-    return EntityRows(_arrow(frame.assign(**{timestamp: times})), timestamp)
+    rows = frame.copy(deep=False)  # the caller's frame stays as it is, and nothing is copied
+    rows[timestamp] = times
+    return EntityRows(_arrow(rows), timestamp)
 
 
 def _frame(given: Any) -> pd.DataFrame:
@@ -122,6 +124,8 @@ def _utc(column: pd.Series[Any], name: str) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.ArrowDtype):
         column = column.astype(object)
     try:
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            return column.dt.tz_convert("UTC")
         # Without its cache, which looks through the column in Python for times that come twice.
         return pd.to_datetime(
             column, utc=True, format=None if _are_times(column) else "ISO8601", cache=not _are_times(column)

@@ -54,8 +54,8 @@ class _Fixed:
     def __init__(self, kind: pa.DataType, winners: int) -> None:
         self._kind = kind
         self._stored = _stored(kind)
-        # One more than there are: what a row without a winner reads.
-        self._values = np.zeros(winners + 1, self._stored.to_pandas_dtype())
+        self._values = np.empty(winners + 1, self._stored.to_pandas_dtype())
+        self._values[winners] = 0  # one more than there are: what a row without a winner reads
         self._valid: Bools | None = None
         """Where values are no nulls of their own; made for the first that is."""
         self._one_makes = Lock()

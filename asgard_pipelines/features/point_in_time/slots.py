@@ -69,7 +69,7 @@ class Slots:
         end = self._begins.take(codes + 1)
         rows = np.flatnonzero(end - low > 1)  # most keys have few slots, often one
         if len(rows):
-            low[rows] = self._halved(low[rows], end[rows], since[rows])
+            low[rows] = self._halved(low.take(rows), end.take(rows), since.take(rows))
         fits = self.times.take(low, mode="clip") >= since
         fits &= low < end
         return np.where(fits, low, -1).astype(np.int64)

@@ -65,11 +65,11 @@ class Winners:
         self._created = np.full(len(slots), _NEVER)
         self._position = np.full(len(slots), -1, np.int64)
         self._ties: list[tuple[Ints, Ints, Ints, Ints]] = []
-        self._lost = np.empty((slots.of_keys, 2), np.int64)
-        """Of each key, two instants: a row whose event time lies between them has lost. At first that is all
-        after the last slot; then what lies before the row that a slot has, back to the slot before: however
-        late such a row was created, it can belong to that slot or to a later one only."""
-        self._lost[:, 0], self._lost[:, 1] = slots.last_times(), np.iinfo(np.int64).max
+        # Of each key, two instants: a row whose event time lies between them has lost. At first that is all
+        # after the last slot; then what lies before the row that a slot has, back to the slot before: however
+        # late such a row was created, it can belong to that slot or to a later one only.
+        self._lost_after = slots.last_times()
+        self._lost_before = np.full(slots.of_keys, np.iinfo(np.int64).max)
         self._one_writes = Lock()
 
     def see(
@@ -84,22 +84,25 @@ class Winners:
         counts &= codes >= 0
         counts &= self._may_win(codes, event)
         rows = np.flatnonzero(counts)
-        codes, event = codes[rows], event[rows]
+        codes, event = codes.take(rows), event.take(rows)
         made = _made(created, rows) if self._cut else None
         slots = self._slots.at_or_after(codes, event if made is None else np.maximum(event, made))
         # A slot's event time only grows, so what loses now, whoever writes at the time, has lost.
         kept = np.flatnonzero((slots >= 0) & (event >= self._event.take(slots, mode="wrap")))
-        rows, slots, event, codes = rows[kept], slots[kept], event[kept], codes[kept]
-        made = _made(created, rows) if made is None else made[kept]
+        rows, slots, event = rows.take(kept), slots.take(kept), event.take(kept)
+        codes = codes.take(kept).astype(np.int64)  # numpy writes to places by int64 twice as fast
+        made = _made(created, rows) if made is None else made.take(kept)
         since = self._slots.times_before(slots)
         with self._one_writes:
-            self._offer(slots, event, made, positions[rows], created is not None)
-            self._lost[codes] = np.stack([since, self._event.take(slots)], axis=1)
+            self._offer(slots, event, made, positions.take(rows), created is not None)
+            self._lost_after[codes] = since
+            self._lost_before[codes] = self._event.take(slots)
 
     def _may_win(self, codes: Codes, event: Ints) -> Bools:
         with self._one_writes:  # both instants of one moment
-            lost = self._lost.take(codes, axis=0, mode="wrap")
-        result: Bools = (event <= lost[:, 0]) | (event >= lost[:, 1])
+            after = self._lost_after.take(codes, mode="wrap")
+            before = self._lost_before.take(codes, mode="wrap")
+        result: Bools = (event <= after) | (event >= before)
         return result
 
     def _offer(self, slots: Ints, event: Ints, created: Ints, positions: Ints, with_created: bool) -> None:
@@ -111,14 +114,16 @@ class Winners:
         self._created[slots[newer]] = _NEVER
         self._position[slots[newer]] = -1
         kept = np.flatnonzero(event == best)
-        slots, created, positions, event = slots[kept], created[kept], positions[kept], event[kept]
+        slots, created = slots.take(kept), created.take(kept)
+        positions, event = positions.take(kept), event.take(kept)
         if with_created:
             before = self._created.take(slots)
             np.maximum.at(self._created, slots, created)
             best = self._created.take(slots)
             self._position[slots[best > before]] = -1
             kept = np.flatnonzero(created == best)
-            slots, created, positions, event = slots[kept], created[kept], positions[kept], event[kept]
+            slots, created = slots.take(kept), created.take(kept)
+            positions, event = positions.take(kept), event.take(kept)
         held = self._position.take(slots)
         self._position[slots] = positions
         self._note_ties(slots, event, created, positions, held)
@@ -172,10 +177,11 @@ class Winners:
         wanted = np.zeros(len(self._slots), dtype=bool)
         for low in range(0, len(slots), _PART):
             asked = np.flatnonzero(slots[low : low + _PART] >= 0) + low
-            held = best[slots[asked]]
+            own = slots.take(asked)
+            held = best.take(own)
             found = self._position.take(held) >= 0
             if self._ttl is not None:
-                found &= self._slots.times.take(slots[asked]) - self._event.take(held) <= self._ttl
+                found &= self._slots.times.take(own) - self._event.take(held) <= self._ttl
             winner[asked[found]] = held[found]
             wanted[held[found]] = True
         return winner, wanted
