@@ -134,7 +134,9 @@ def test_the_rows_asked_with_stay_as_they_were(store: FeatureStore) -> None:
     stats(10, 20)
     store.apply([driver, stats_view()])
     for zone in (None, "UTC", "Asia/Kolkata"):
-        rows = pd.DataFrame({"driver_id": [1], "event_timestamp": pd.to_datetime([NOON]).tz_convert(zone)})
+        rows = pd.DataFrame(
+            {"driver_id": [1], "event_timestamp": pd.to_datetime([NOON]).tz_localize("UTC").tz_convert(zone)}
+        )
         before = rows.copy()
         assert trips(store, rows) == [10]
         pd.testing.assert_frame_equal(rows, before)

@@ -125,7 +125,8 @@ def _utc(column: pd.Series[Any], name: str) -> pd.Series[Any]:
         column = column.astype(object)
     try:
         if isinstance(column.dtype, pd.DatetimeTZDtype):
-            return column.dt.tz_convert("UTC")
+            converted: pd.Series[Any] = column.dt.tz_convert("UTC")
+            return converted
         # Without its cache, which looks through the column in Python for times that come twice.
         return pd.to_datetime(
             column, utc=True, format=None if _are_times(column) else "ISO8601", cache=not _are_times(column)
