@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +64,31 @@ def served(shop: Any) -> Iterator[House]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+@contextmanager
+def api(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The API alone, as the house starts it, for this process's environment; once it answers; killed at the
+    end."""
+    command = [sys.executable, "-m", "uvicorn", "--factory", "asgard_pipelines.api.server:application"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=output, stderr=output, env=os.environ
+        )
+    try:
+        until(lambda: _answers(port), 60, log.read_text)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=60) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

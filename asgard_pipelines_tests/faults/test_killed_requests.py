@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +18,10 @@ from asgard_pipelines.cli.ports import free_port
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import made
 from asgard_pipelines_tests.api.conftest import house_settings, view_body
-from asgard_pipelines_tests.serving import until
+from asgard_pipelines_tests.serving import api
 
 __all__ = ["house_settings", "view_body"]
 pytestmark = pytest.mark.timeout(600)
-
-
-@contextmanager
-def api(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The API as the house starts it, once it answers; killed at the end."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "asgard_pipelines.api.server:application"]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=output, stderr=output, env=os.environ
-        )
-    try:
-        until(lambda: _send(port, "GET", "/health/live") is not None, 60, log.read_text)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _send(port: int, method: str, path: str, body: Any = None, key: str = "k") -> tuple[int, Any] | None:
