@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-served test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman
+.PHONY: help setup demo test test-scripts test-served test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,12 +26,17 @@ demo: .venv/.ready ## Build and run the whole demo; ARGS=--no-serve ends after t
 	@$(BIN)/asgard demo $(ARGS)
 
 test: .venv/.dev ## Run every test that needs nothing but this checkout; ARGS go to pytest
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not ui and not stack and not faults and not reproduce and not served" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not ui and not stack and not faults and not reproduce and not served and not scripts" $(ARGS)
 
 test-ui: .venv/.dev ## Run the tests that look at the UI in Chromium
 	@command -v chromium >/dev/null || { \
 	  echo "make test-ui needs Chromium. On Debian: apt-get update && apt-get install -y chromium" >&2; exit 1; }
 	@$(BIN)/pytest -m ui $(ARGS)
+
+test-scripts: .venv/.dev ## Run hostile scripts in bubblewrap, and see each contained
+	@command -v bwrap >/dev/null || { \
+	  echo "make test-scripts needs bubblewrap. On Debian: apt-get update && apt-get install -y bubblewrap" >&2; exit 1; }
+	@$(BIN)/pytest -m scripts $(ARGS)
 
 test-served: .venv/.dev ## Run the tests that train and predict over REST in a whole running house
 	@$(BIN)/pytest -m served $(ARGS)

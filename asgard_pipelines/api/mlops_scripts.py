@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from asgard_pipelines.api.access import bearer, needs
 from asgard_pipelines.api.house import House
-from asgard_pipelines.api.script_requests import ask_script, cancel_script, job_now
+from asgard_pipelines.api.script_requests import ask_script
 from asgard_pipelines.declarations import Name, Record
+from asgard_pipelines.graph import cancel_job, delete_job, job_now
 from asgard_pipelines.state import JobStatus, ScriptJob, script_jobs
 
 router = APIRouter(prefix="/mlops/training", tags=["scripts"], dependencies=[Depends(bearer)])
@@ -76,6 +77,11 @@ class ShownJob(BaseModel):
     log_tail: str
 
 
+class DeletedJob(BaseModel):
+    job_id: str
+    status: Literal["deleted"] = "deleted"
+
+
 @router.post("/upload", status_code=202)
 def upload_script(body: ScriptBody, request: Request, response: Response, author: Uploader) -> ShownJob:
     """Run a training script in isolation, in an ordinary run of the graph: no network but MLflow's own
@@ -92,20 +98,29 @@ def list_jobs(
 ) -> list[ShownJob]:
     """The jobs of uploaded scripts, newest first."""
     house: House = request.app.state.house
-    return [_shown(job_now(house, job)) for job in script_jobs(house.settings, limit)]
+    return [_shown(job_now(house.settings, house.runs, job)) for job in script_jobs(house.settings, limit)]
 
 
 @router.get("/jobs/{job_id}")
 def get_job(job_id: str, request: Request, _: Watcher) -> ShownJob:
     """One job, as it stands now."""
     house: House = request.app.state.house
-    return _shown(job_now(house, job_id))
+    return _shown(job_now(house.settings, house.runs, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel_job(job_id: str, request: Request, _: Uploader) -> ShownJob:
+def cancel_script(job_id: str, request: Request, _: Uploader) -> ShownJob:
     """End a job that waits or runs; one that has ended stays as it is."""
-    return _shown(cancel_script(request.app.state.house, job_id))
+    house: House = request.app.state.house
+    return _shown(cancel_job(house.settings, house.runs, job_id))
+
+
+@router.delete("/jobs/{job_id}")
+def delete_script(job_id: str, request: Request, _: Uploader) -> DeletedJob:
+    """Forget a job that has ended. What it logged to MLflow, and a model that it made, stay."""
+    house: House = request.app.state.house
+    delete_job(house.settings, house.runs, job_id)
+    return DeletedJob(job_id=job_id)
 
 
 def _shown(job: ScriptJob) -> ShownJob:

@@ -28,6 +28,7 @@ from asgard_pipelines.cli import (
     down,
     feature_services,
     init,
+    jobs,
     land,
     models,
     plan,
@@ -78,6 +79,7 @@ app.add_typer(token.app, name="token", rich_help_panel=_START)
 app.add_typer(views.app, name="views", rich_help_panel=_DECLARE)
 app.add_typer(feature_services.app, name="services", rich_help_panel=_DECLARE)
 app.add_typer(models.app, name="models", rich_help_panel=_DECLARE)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_LOOK)
 for _panel, _name, _function in _COMMANDS:
     app.command(_name, rich_help_panel=_panel)(_function)
 

@@ -14,7 +14,7 @@ from typing import Literal
 from asgard_pipelines.cli.ports import HOST, holder, own_ports
 from asgard_pipelines.cli.running import answers, running
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.errors import AsgardError
+from asgard_pipelines.errors import AsgardError, IsolationUnavailable
 from asgard_pipelines.graph import sick_daemons
 from asgard_pipelines.settings import Settings
 
@@ -192,6 +192,17 @@ def _processes(settings: Settings) -> Iterator[Finding]:
         yield Finding("Daemon", "ok", "every daemon's heart beats")
 
 
+def _scripts(settings: Settings) -> Iterator[Finding]:
+    from asgard_pipelines.scripts import require_isolation
+
+    try:
+        require_isolation(settings)
+    except IsolationUnavailable as error:
+        yield Finding("Scripts", "note", error.message)
+    else:
+        yield Finding("Scripts", "ok", "uploaded ones are isolated")
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
@@ -204,4 +215,5 @@ _EXAMINATIONS: list[Callable[[Settings], Iterator[Finding]]] = [
     _declarations,
     _dagster,
     _processes,
+    _scripts,
 ]

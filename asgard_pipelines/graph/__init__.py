@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.run_client import RunClient
     from asgard_pipelines.graph.run_states import RunState
     from asgard_pipelines.graph.runs import RunEvent, RunOutcome, reconcile, run_assets
+    from asgard_pipelines.graph.script_jobs import cancel_job, delete_job, job_now
     from asgard_pipelines.graph.webserver import (
         LOCATION,
         graphql,
@@ -42,6 +43,9 @@ _HOMES = {
     "RunOutcome": "runs",
     "reconcile": "runs",
     "run_assets": "runs",
+    "cancel_job": "script_jobs",
+    "delete_job": "script_jobs",
+    "job_now": "script_jobs",
     "LOCATION": "webserver",
     "graphql": "webserver",
     "location_error": "webserver",
@@ -58,11 +62,14 @@ __all__ = [
     "RunFailure",
     "RunOutcome",
     "RunState",
+    "cancel_job",
     "check_results",
     "daemon_heartbeat",
     "definitions",
+    "delete_job",
     "due",
     "graphql",
+    "job_now",
     "launch_backfill",
     "location_error",
     "open_instance",

@@ -40,6 +40,8 @@ from asgard_pipelines.training import Election
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
 
+_AROUND_A_SCRIPT_SECONDS = 600
+"""For what is done before and after it; then Dagster ends its run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -99,10 +101,14 @@ class RunClient:
         Raises:
             BackendUnavailable
         """
-        before = tagged_run(self._instance, SCRIPT_JOB_TAG, job_id)
-        if before is not None:
-            return before.run_id
-        return launch_job(self._dagster, SCRIPT_JOB, {PRINCIPAL_TAG: principal, SCRIPT_JOB_TAG: job_id})
+        longest = str(int(self._settings.scripts_seconds) + _AROUND_A_SCRIPT_SECONDS)
+        tags = {PRINCIPAL_TAG: principal, SCRIPT_JOB_TAG: job_id, "dagster/max_runtime": longest}
+        return self.script_run(job_id) or launch_job(self._dagster, SCRIPT_JOB, tags)
+
+    def script_run(self, job_id: str) -> str | None:
+        """The id of the run that was asked for an uploaded script."""
+        found = tagged_run(self._instance, SCRIPT_JOB_TAG, job_id)
+        return found.run_id if found else None
 
     def cancel(self, run_id: str) -> None:
         """Asks for a run to be ended. Raises BackendUnavailable."""

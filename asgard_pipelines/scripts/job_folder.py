@@ -50,11 +50,13 @@ def job_folder(settings: Settings, job: ScriptJob) -> Iterator[JobFolder]:
         uploads.mkdir()
         tables = write_private_repo(settings, repo, FEAST_REPO)
         warehouse = write_private_catalog(Lakehouse(settings), tables, repo / _CATALOG)
-        (given / job.script_name).write_text(job.source)
+        script = given / "script" / job.script_name
+        script.parent.mkdir()
+        script.write_text(job.source)
         shutil.copyfile(inside.__file__, given / "inside.py")
         for path in (given, *given.rglob("*")):
             os.chmod(path, 0o755 if path.is_dir() else 0o644)
-        yield JobFolder(given, uploads, warehouse, job.script_name)
+        yield JobFolder(given, uploads, warehouse, str(script.relative_to(given)))
 
 
 def environment(settings: Settings, job: ScriptJob, port: int) -> dict[str, str]:

@@ -25,6 +25,8 @@ from asgard_pipelines.state import ScriptJob, change_job, find_job
 _TAIL = 10_000
 _TELL_SECONDS = 2.0
 _LOG = "log.txt"
+_LONGEST_REQUEST = 200_000_000
+"""To MLflow, a file that is logged among them: it is held in memory for a moment."""
 
 
 def run_job(settings: Settings, job_id: str) -> ScriptJob:
@@ -44,10 +46,11 @@ def run_job(settings: Settings, job_id: str) -> ScriptJob:
     except AsgardError as error:
         _end(settings, job, "failed", error=error.message, output=output)
         raise
-    except BaseException:
-        cancelled = find_job(settings, job_id).cancel_requested
-        told = None if cancelled else "Asgard could not run it to its end."
-        _end(settings, job, "cancelled" if cancelled else "failed", error=told, output=output)
+    except Exception:
+        _end(settings, job, "failed", error="Asgard could not run it to its end.", output=output)
+        raise
+    except BaseException:  # its run is ended from outside
+        _end(settings, job, "cancelled", output=output)
         raise
     return find_job(settings, job_id)
 
@@ -70,7 +73,7 @@ def _done(settings: Settings, job: ScriptJob, output: Output) -> None:
             limits,
             user_of(settings),
         )
-        with tracking_socket(folder.socket, tracking.answer, limits.disk):
+        with tracking_socket(folder.socket, tracking.answer, min(limits.disk, _LONGEST_REQUEST)):
             ended = run_in(sandbox, _command(folder), output, _Look(settings, job, output))
         _keep_log(settings, job, tracking, output, ended)
         change_job(settings, job.job_id, run_id=tracking.runs[0], **_model(settings, job, tracking, ended))

@@ -39,6 +39,7 @@ from asgard_pipelines.state.script_jobs import (
     add_job,
     change_job,
     find_job,
+    remove_job,
     script_jobs,
 )
 from asgard_pipelines.state.workers import sign_in, worker_is_gone
@@ -83,6 +84,7 @@ __all__ = [
     "record_election",
     "recorded_artefact",
     "remember_difference",
+    "remove_job",
     "require_feast_registry",
     "revoke_token",
     "run_pins",

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     insert,
     select,
     update,
@@ -108,6 +109,12 @@ def find_job(settings: Settings, job_id: str) -> ScriptJob:
     if row is None:
         raise DeclarationNotFound(f"There is no job '{job_id}'.", job_id=job_id)
     return _read(row)
+
+
+def remove_job(settings: Settings, job_id: str) -> None:
+    """It is there no more."""
+    with database(settings).begin() as connection:
+        connection.execute(delete(_jobs).where(_jobs.c.job_id == job_id))
 
 
 def script_jobs(settings: Settings, limit: int = 100) -> list[ScriptJob]:

@@ -68,7 +68,7 @@ class Platform:
         return [
             process
             for process in psutil.process_iter()
-            if process.name() == "bwrap" or "/given/train.py" in " ".join(_command(process))
+            if process.name() == "bwrap" or "/given/script/train.py" in " ".join(_command(process))
         ]
 
 
