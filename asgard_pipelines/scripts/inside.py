@@ -2,13 +2,14 @@
 
 Lays out the script's own files, lets it reach MLflow (a port of the sandbox's loopback, forwarded to the
 one socket that was given), and ends as the script ends. Called as
-`python inside.py GIVEN MLFLOW_PORT SCRIPT`.
+`python inside.py GIVEN MLFLOW_PORT PROCESSES SECONDS SCRIPT`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -49,19 +50,22 @@ def _lay_out(given: Path) -> None:
             shutil.copyfile(source, target)
 
 
-async def _run(given: Path, port: int, script: str) -> int:
+async def _run(given: Path, port: int, seconds: float, script: str) -> int:
     socket = given / "mlflow.sock"
     if socket.exists():
         await asyncio.start_server(lambda r, w: _forward(r, w, socket), "127.0.0.1", port)
     process = await asyncio.create_subprocess_exec(sys.executable, "-u", script)
-    return await process.wait()
+    # Who watches from outside ends it sooner; should that one be killed as it begins, this does.
+    return await asyncio.wait_for(process.wait(), seconds)
 
 
 def main() -> None:
-    given, port, script = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    given, port, script = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[5]
     os.umask(0o077)
+    # Here it counts this namespace's processes only, and not what else the same user runs.
+    resource.setrlimit(resource.RLIMIT_NPROC, (int(sys.argv[3]), int(sys.argv[3])))
     _lay_out(given)
-    code = asyncio.run(_run(given, port, script))
+    code = asyncio.run(_run(given, port, float(sys.argv[4]), script))
     if code < 0:
         print(f"{Path(script).name} was ended by {signal.Signals(-code).name}", file=sys.stderr)
     # Not by way of the interpreter's end, which waits for what else is open.

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from asgard_pipelines.errors import DeclarationNotFound
 from asgard_pipelines.features import write_private_repo
 from asgard_pipelines.lakehouse import Lakehouse, write_private_catalog
 from asgard_pipelines.scripts import inside
+from asgard_pipelines.scripts.sandbox import INSIDE
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import ScriptJob
+from asgard_pipelines.state import ScriptJob, find_job
 
 FEAST_REPO = "/tmp/feast_repo"  # noqa: S108 (inside the sandbox, where document 002 has it)
 _CATALOG = "catalog.db"
@@ -37,13 +39,16 @@ class JobFolder:
 
 @contextmanager
 def job_folder(settings: Settings, job: ScriptJob) -> Iterator[JobFolder]:
-    """Closed to others of this machine, and gone with its end.
+    """In the house's home, closed to others of this machine, and gone with its end; what jobs that were
+    killed have left there goes too.
 
     Raises:
         Unsupported: the tables are where a script cannot read them.
         InvalidSettings, InvalidDeclarations: there is no usable `feature_store.yaml`.
     """
-    with TemporaryDirectory(prefix="asgard-job-") as home:
+    jobs = settings.state_folder / "jobs"
+    _tidy(settings, jobs)
+    with TemporaryDirectory(prefix=f"{job.job_id}.", dir=jobs) as home:
         given, uploads = Path(home) / "given", Path(home) / "uploads"
         repo = given / "files" / Path(FEAST_REPO).name
         repo.mkdir(parents=True)
@@ -53,10 +58,24 @@ def job_folder(settings: Settings, job: ScriptJob) -> Iterator[JobFolder]:
         script = given / "script" / job.script_name
         script.parent.mkdir()
         script.write_text(job.source)
-        shutil.copyfile(inside.__file__, given / "inside.py")
+        shutil.copyfile(inside.__file__, given / INSIDE)
         for path in (given, *given.rglob("*")):
             os.chmod(path, 0o755 if path.is_dir() else 0o644)
         yield JobFolder(given, uploads, warehouse, str(script.relative_to(given)))
+
+
+def _tidy(settings: Settings, jobs: Path) -> None:
+    jobs.mkdir(parents=True, exist_ok=True)
+    for left in jobs.iterdir():
+        if _is_over(settings, left.name.rpartition(".")[0]):
+            shutil.rmtree(left)
+
+
+def _is_over(settings: Settings, job_id: str) -> bool:
+    try:
+        return find_job(settings, job_id).ended
+    except DeclarationNotFound:  # deleted since
+        return True
 
 
 def environment(settings: Settings, job: ScriptJob, port: int) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from asgard_pipelines.errors import AsgardError
 from asgard_pipelines.models import JobTracking
 from asgard_pipelines.scripts.isolation import require_isolation, user_of
-from asgard_pipelines.scripts.job_folder import JobFolder, environment, job_folder
+from asgard_pipelines.scripts.job_folder import environment, job_folder
 from asgard_pipelines.scripts.limits import Limits
 from asgard_pipelines.scripts.output import Output
 from asgard_pipelines.scripts.registration import register_logged_model
@@ -74,7 +73,7 @@ def _done(settings: Settings, job: ScriptJob, output: Output) -> None:
             user_of(settings),
         )
         with tracking_socket(folder.socket, tracking.answer, min(limits.disk, _LONGEST_REQUEST)):
-            ended = run_in(sandbox, _command(folder), output, _Look(settings, job, output))
+            ended = run_in(sandbox, sandbox.command(GIVEN / folder.script), output, _Look(settings, job, output))
         _keep_log(settings, job, tracking, output, ended)
         change_job(settings, job.job_id, run_id=tracking.runs[0], **_model(settings, job, tracking, ended))
     if ended.cancelled:
@@ -91,13 +90,6 @@ def _model(settings: Settings, job: ScriptJob, tracking: JobTracking, ended: End
     outcome = register_logged_model(settings, find_job(settings, job.job_id), tracking)
     version = None if outcome.version is None else outcome.version.version
     return {"model_version": version, "model_reason": outcome.reason}
-
-
-def _command(folder: JobFolder) -> list[str]:
-    return [
-        *(sys.executable, "-I", "-S", str(GIVEN / "inside.py")),
-        *(str(GIVEN), str(MLFLOW_PORT), str(GIVEN / folder.script)),
-    ]
 
 
 class _Look:

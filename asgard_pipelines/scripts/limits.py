@@ -38,13 +38,12 @@ class Limits:
         )
 
     def for_prlimit(self) -> dict[str, int]:
-        """Option of `prlimit` -> value."""
+        """Option of `prlimit` -> value. That of processes is set inside, where it counts no others."""
         return {
             "as": 2 * self.memory + 4_000_000_000,
             "data": self.memory + 1_000_000_000,
             "cpu": self.cpu_seconds,
             "fsize": self.disk,
             "nofile": self.open_files,
-            "nproc": self.processes,
             "core": 0,
         }

@@ -13,8 +13,13 @@ from asgard_pipelines.scripts.limits import Limits
 
 GIVEN = Path("/given")
 """Where the job's own files are seen, read-only."""
+INSIDE = "inside.py"
+"""Among them, what runs the script."""
 MLFLOW_PORT = 5000
 """Of the sandbox's own loopback."""
+_SECONDS_MORE = 30
+_SHARED = "64000000"
+"""Bytes of memory that processes share by name."""
 _SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
 
@@ -50,6 +55,12 @@ class Sandbox:
         ]
         return [*(Mount(one, one) for one in shown), Mount(self.given, GIVEN)]
 
+    def command(self, script: Path) -> list[str]:
+        """What is run in it: `script`, as it is called inside, with what comes before and around it."""
+        limits = (str(self.limits.processes), str(self.limits.seconds + _SECONDS_MORE))
+        inside = str(GIVEN / INSIDE)
+        return [sys.executable, "-I", "-S", inside, str(GIVEN), str(MLFLOW_PORT), *limits, str(script)]
+
     def arguments(self, sources: Mapping[Path, Path], seccomp: int, status: int) -> list[str]:
         """bubblewrap's, but for what is run in it.
 
@@ -64,7 +75,7 @@ class Sandbox:
             *("--uid", str(self.user), "--gid", str(self.user)),
             *("--seccomp", str(seccomp), "--json-status-fd", str(status)),
             *("--proc", "/proc", "--dev", "/dev"),
-            *("--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108
+            *("--size", _SHARED, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"),  # noqa: S108
         ]
         for link in (Path(place) for place in _SYSTEM):
             if link.is_symlink():

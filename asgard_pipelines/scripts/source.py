@@ -28,7 +28,7 @@ def read_source(content: str, name: str) -> str:
     if len(data) > _LONGEST:
         raise _invalid(f"the script has {len(data)} bytes, and {_LONGEST} are the most")
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _invalid(f"the script is no UTF-8: byte {error.start} cannot be") from None
     if not text.strip():

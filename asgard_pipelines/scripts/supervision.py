@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,12 @@ from asgard_pipelines.scripts.launch import Started, started
 from asgard_pipelines.scripts.limits import Limits
 from asgard_pipelines.scripts.output import Output
 from asgard_pipelines.scripts.sandbox import Sandbox
+from asgard_pipelines.scripts.usage import excess_of
 
 _LOOK_SECONDS = 0.05
+_USAGE_SECONDS = 0.1
 _ENDING_SECONDS = 10.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ def run_in(
         assert run.process.stdout is not None  # it is a pipe
         reader = Thread(target=output.read, args=[run.process.stdout], daemon=True)
         reader.start()
-        first = run.first_process()
+        first = None
         try:
+            first = run.first_process()
             return _watch(run, first, sandbox.limits, look)
         finally:
             _end(run, first)
@@ -53,48 +57,20 @@ def run_in(
 
 
 def _watch(run: Started, first: psutil.Process | None, limits: Limits, look: Callable[[], bool]) -> Ended:
-    deadline = time.monotonic() + limits.seconds
+    deadline, usage_due = time.monotonic() + limits.seconds, 0.0
     while (code := run.process.poll()) is None:
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             return Ended(-1, f"it ran for longer than {limits.seconds:g} seconds")
-        if first is not None and (used := memory_of(first)) > limits.memory:
-            return Ended(-1, f"it used {used} bytes of memory, more than {limits.memory}")
-        if first is not None and (made := files_of(first)) > limits.files:
-            return Ended(-1, f"it made {made} files, more than {limits.files}")
+        if first is not None and now > usage_due:
+            if excess := excess_of(first, limits):
+                return Ended(-1, excess)
+            # Counting pages takes time by their number: no more than a small share of it.
+            usage_due = max(now + _USAGE_SECONDS, now + 20 * (time.monotonic() - now))
         if look():
             return Ended(-1, "it was cancelled", cancelled=True)
         time.sleep(_LOOK_SECONDS)
     return Ended(code, None)
-
-
-def memory_of(first: psutil.Process) -> int:
-    """Bytes that all of a sandbox's processes hold, each page counted once."""
-    total = 0
-    try:
-        members = [first, *first.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for member in members:
-        try:
-            with open(f"/proc/{member.pid}/smaps_rollup") as rollup:
-                total += next((int(line.split()[1]) for line in rollup if line.startswith("Pss:")), 0) * 1024
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it has ended, or is just being started: the next look sees it
-    return total
-
-
-def files_of(first: psutil.Process) -> int:
-    """How many names there are in the folders that a sandbox may write to."""
-    root, total = f"/proc/{first.pid}/root", 0
-    try:
-        if os.stat(root).st_dev == os.stat("/").st_dev:  # it still has this machine's
-            return 0
-        for place in ("tmp", "dev/shm"):
-            told = os.statvfs(f"{root}/{place}")
-            total += told.f_files - told.f_ffree
-    except OSError:  # it has ended, or is just being laid out
-        return 0
-    return total
 
 
 def _end(run: Started, first: psutil.Process | None) -> None:
@@ -102,7 +78,10 @@ def _end(run: Started, first: psutil.Process | None) -> None:
     run.process.kill()
     run.process.wait()
     deadline = time.monotonic() + _ENDING_SECONDS
-    while first is not None and not _is_gone(first) and time.monotonic() < deadline:
+    while first is not None and not _is_gone(first):
+        if time.monotonic() > deadline:
+            _log.error("process %s, the first of a sandbox, does not end", first.pid)
+            return
         time.sleep(0.005)
 
 

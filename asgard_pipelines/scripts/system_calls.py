@@ -30,9 +30,9 @@ class _Machine:
     refused: tuple[int, ...]
 
 
-_NEW = (*range(425, 434), 438, 442, 447, *range(457, 460))
-"""Numbers that are the same everywhere: io_uring, the mount calls, pidfd_getfd, mount_setattr,
-memfd_secret, statmount, listmount, lsm_*."""
+_NEW = (*range(425, 434), 438, 442, 443, 447, 457, 458, 467)
+"""Numbers that are the same everywhere: io_uring, the mount calls, pidfd_getfd, mount_setattr, quotactl_fd,
+memfd_secret, statmount, listmount, open_tree_attr."""
 _MACHINES = {
     "x86_64": _Machine(
         audit=0xC000003E,

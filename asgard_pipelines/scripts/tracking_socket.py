@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def tracking_socket(path: Path, answer: Answer, longest: int) -> Iterator[None]:
     """Answers at `path` while it lasts, one request at a time, none longer than so many bytes."""
-    with _Server(str(path), answer, longest) as server:
+    with _short(path) as address, _Server(address, answer, longest) as server:
         os.chmod(path, 0o666)  # noqa: S103 (the folder around it is closed; the script is another user)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -33,6 +33,16 @@ def tracking_socket(path: Path, answer: Answer, longest: int) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join(_PATIENCE_SECONDS)
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Another path of the same place: that of a socket may have 107 bytes, and a home may be deep."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class _Server(UnixStreamServer):

@@ -63,7 +63,7 @@ class ScriptJob(BaseModel):
 
     job_id: str
     script_name: str
-    source: str
+    source: str = ""
     experiment_name: str
     model_name: str | None = None
     requirements: list[str] = []
@@ -118,9 +118,10 @@ def remove_job(settings: Settings, job_id: str) -> None:
 
 
 def script_jobs(settings: Settings, limit: int = 100) -> list[ScriptJob]:
-    """Newest first."""
+    """Newest first; without their sources."""
+    told = [column for column in _jobs.c if column.name != "source"]
     with database(settings).connect() as connection:
-        rows = connection.execute(select(_jobs).order_by(_jobs.c.id.desc()).limit(limit)).all()
+        rows = connection.execute(select(*told).order_by(_jobs.c.id.desc()).limit(limit)).all()
     return [_read(row) for row in rows]
 
 

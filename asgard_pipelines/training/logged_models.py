@@ -69,9 +69,9 @@ def take_over(files: Mapping[str, bytes]) -> FittedModel:
         "xgboost": _xgboost,
         "lightgbm": _lightgbm,
     }
-    for flavour, read in known.items():
-        if isinstance(flavours.get(flavour), dict):
-            return _tried(_whole(read(flavours[flavour], files), described))
+    flavour = next((one for one in known if isinstance(flavours.get(one), dict)), None)
+    if flavour is not None:
+        return _tried(lambda: _whole(known[flavour](flavours[flavour], files), described))
     told = ", ".join(sorted(str(name) for name in flavours)) or "none"
     raise Untrusted(
         f"Its flavours ({told}) are none that is read without running code: log it with mlflow.sklearn "
@@ -79,14 +79,18 @@ def take_over(files: Mapping[str, bytes]) -> FittedModel:
     )
 
 
-def _tried(model: FittedModel) -> FittedModel:
-    """It scores a row."""
-    inputs = model.signature.inputs
-    row = pa.table({one.name: pa.array([0], pa.int64()).cast(_ARROW[one.dtype]) for one in inputs})
+def _tried(read: Callable[[], FittedModel]) -> FittedModel:
+    """The model, when it scores a row."""
     try:
+        model = read()
+        inputs = model.signature.inputs
+        row = pa.table({one.name: pa.array([0], pa.int64()).cast(_ARROW[one.dtype]) for one in inputs})
         shape = model.scores(row).shape
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-        raise Untrusted(f"It does not score a row of numbers: {str(error).splitlines()[0]}") from error
+    except Untrusted:
+        raise
+    except Exception as error:  # whatever a library makes of what anybody may have written
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Untrusted(f"It does not score a row of numbers: {told}") from error
     wanted = (1, len(model.signature.classes)) if model.signature.classes else (1,)
     if shape != wanted:
         raise Untrusted(f"It scores a row as {shape}, and {wanted} would be right.")

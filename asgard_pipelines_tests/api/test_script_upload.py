@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -21,7 +19,7 @@ from mlflow import MlflowClient
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
-from asgard_pipelines_tests.api.training_pipeline import PRINTED_AT, PROGRAM
+from asgard_pipelines_tests.originals.running import program
 from asgard_pipelines_tests.serving import House, served, until
 
 pytestmark = pytest.mark.served
@@ -108,11 +106,9 @@ def _customers() -> pa.Table:
 
 
 def test_the_complete_training_pipeline_runs_as_printed(platform: Platform) -> None:
-    program = PROGRAM.replace(PRINTED_AT, platform.house.api)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Training completed: ")
-    run_id = done.stdout.split()[-1]
+    said = program("002", "Complete Training Pipeline, python 1", platform.house.api)
+    assert said.startswith("Training completed: ")
+    run_id = said.split()[-1]
     (job,) = platform.ask("GET", "/mlops/training/jobs")
     assert (job["status"], job["run_id"]) == ("completed", run_id), job
     assert (job["experiment_name"], job["model_name"]) == ("churn_model", "churn_classifier")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from asgard_pipelines.scripts import inside
 from asgard_pipelines.scripts.isolation import require_isolation, user_of
 from asgard_pipelines.scripts.limits import Limits
 from asgard_pipelines.scripts.output import Output
-from asgard_pipelines.scripts.sandbox import GIVEN, MLFLOW_PORT, Sandbox
+from asgard_pipelines.scripts.sandbox import GIVEN, INSIDE, Sandbox
 from asgard_pipelines.scripts.supervision import Ended, run_in
 from asgard_pipelines.scripts.tracking_socket import tracking_socket
 from asgard_pipelines.settings import Settings
@@ -119,13 +118,12 @@ class Bench:
         for name, value in self.machine.names().items():
             source = source.replace(f"${name}$", value)
         (given / "train.py").write_text(source)
-        (given / "inside.py").write_text(Path(inside.__file__).read_text())
+        (given / INSIDE).write_text(Path(inside.__file__).read_text())
         for path in (given, *given.rglob("*")):
             os.chmod(path, 0o755 if path.is_dir() else 0o644)
         sandbox = Sandbox(
             given, [self.machine.warehouse], {}, replace(SMALL, **limits), user_of(self.settings)
         )
-        command = [sys.executable, "-I", "-S", str(GIVEN / "inside.py"), str(GIVEN), str(MLFLOW_PORT)]
         before, output, began = (
             _sandboxed(sandbox.user, self.machine),
             Output(50_000, 5_000),
@@ -134,7 +132,7 @@ class Bench:
         with ExitStack() as stack:
             if tracking is not None:
                 stack.enter_context(tracking_socket(given / "mlflow.sock", tracking.answer, 5_000_000))
-            ended = run_in(sandbox, [*command, str(GIVEN / "train.py")], output)
+            ended = run_in(sandbox, sandbox.command(GIVEN / "train.py"), output)
         assert _sandboxed(sandbox.user, self.machine) == before, "a process has outlived its script"
         assert (repo / "registry.db").read_bytes() == b"the registry"
         return Ran(ended, output.text(), time.monotonic() - began)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
+from starlette.testclient import TestClient
 
+from asgard_pipelines.api import create_app
 from asgard_pipelines.features import apply
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.models import ModelRegistry
@@ -148,12 +150,27 @@ def _registered(settings: Settings, ended: ScriptJob) -> None:
     scores = load_predictor(settings, version).predict(pa.table({"orders": [0.0, 9.0]}))
     assert scores.label is not None
     assert scores.label.to_pylist() == [0, 1]
+    _predicts(settings)
     client = MlflowClient(settings.tracking_uri)
     assert ended.run_id is not None
     place = client.download_artifacts(ended.run_id, "log.txt")
     whole = Path(place).read_text()
     assert "READ [5.0" in whole
     assert "hunter2" not in whole
+
+
+def _predicts(settings: Settings) -> None:
+    """As any other model over REST; but which views its inputs are from nobody knows."""
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        asked = {"model_name": "churn_classifier", "inputs": [{"orders": 0.0}, {"orders": 9.0}]}
+        answer = client.post("/mlops/inference", json=asked)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predicted_labels"] == [0, 1]
+        asked = {"model_name": "churn_classifier", "entities": [{"customer_id": 1}]}
+        answer = client.post("/mlops/inference", json=asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "UNSUPPORTED")
+        shown = client.get("/feast/models/churn_classifier")
+        assert shown.status_code == 200, shown.text
 
 
 def test_a_script_that_fails_says_why(house: Settings, job: Callable[..., ScriptJob]) -> None:
@@ -188,8 +205,11 @@ def test_a_script_that_takes_too_long_is_ended(house: Settings, monkeypatch: pyt
 def test_nothing_of_a_job_is_left_behind(house: Settings, job: Callable[..., ScriptJob]) -> None:
     scratch = Path(os.environ.get("TMPDIR", "/tmp"))
     before = {one.name for one in scratch.glob("asgard-*")}
+    killed = house.state_folder / "jobs" / "job_killed.abc"
+    (killed / "given").mkdir(parents=True)
     ended = job("import json, os\nprint(json.dumps(sorted(os.environ)))")
     assert {one.name for one in scratch.glob("asgard-*")} == before
+    assert list((house.state_folder / "jobs").iterdir()) == [], "what a killed job had left neither"
     names = json.loads(ended.log_tail)
     assert not {"SOME_SECRET", "ASGARD_REPO", "DAGSTER_HOME"} & set(names)
     assert {"FEAST_REPO_PATH", "MLFLOW_TRACKING_URI"} <= set(names)

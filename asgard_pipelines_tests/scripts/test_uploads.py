@@ -27,6 +27,7 @@ def test_a_script_comes_back_as_it_was_written() -> None:
     text = "# ünïcode\nprint('hello')\n"
     assert read_source(_sent(text.encode()), "train.py") == text
     wrapped = "\n".join(_sent(text.encode())[at : at + 8] for at in range(0, 60, 8))
+    assert read_source(_sent(b"\xef\xbb\xbf" + text.encode()), "train.py") == text, "a mark of UTF-8 is none of it"
     assert read_source(wrapped, "train.py") == text, "base64 in lines is base64"
 
 
@@ -43,6 +44,8 @@ def test_a_script_comes_back_as_it_was_written() -> None:
         (_sent(b"x = '\x00'"), "no Python"),
         (_sent(b"(" * 100_000), "no Python"),
         (_sent(b"-" * 900_000 + b"1"), "no Python"),
+        (_sent(b"1+" * 400_000 + b"1"), "no Python"),
+        (_sent(b"x" + b"[0]" * 300_000), "no Python"),
         (_sent(b"x = 1\n" * 200_000), "1000000 are the most"),
     ],
 )
