@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,9 @@ import pyarrow as pa
 from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.point_in_time.parallel import in_order
 from asgard_pipelines.lakehouse import DataFile, Predicate, Source
+
+_PIECES = 16
+"""Of a part, so many are read before the last of them is looked at, and then those before it."""
 
 
 class NumberedRows:
@@ -29,15 +33,17 @@ class NumberedRows:
     ) -> None:
         """Gives `use` every row of the parts that may meet the predicates, with the rows' numbers.
 
-        It is called from several threads, a bounded number of rows at a time; the files with the latest
-        times come first, as far as is known.
+        It is called from several threads, a bounded number of rows at a time; the latest times come first, as
+        far as that is known of files, and of the rows in them, which mostly were written as they happened.
         """
         first = dict(zip(self._parts_by_name(), self._begins.tolist(), strict=True))
 
         def read(file: DataFile, part: int) -> None:
             shift = first[file.path, part] - sum(file.part_rows[:part])
-            for piece in file.pieces(columns, part):
-                use(piece.positions + shift, piece.rows)
+            pieces = file.pieces(columns, part)
+            while some := list(islice(pieces, _PIECES)):
+                for piece in reversed(some):
+                    use(piece.positions + shift, piece.rows)
 
         files = sorted(self._files, key=lambda file: _order(file.newest(time_column)))[::-1]
         wanted = [partial(read, file, part) for file in files for part in reversed(file.parts(self._where))]
