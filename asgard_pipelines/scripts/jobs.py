@@ -73,7 +73,9 @@ def _done(settings: Settings, job: ScriptJob, output: Output) -> None:
             user_of(settings),
         )
         with tracking_socket(folder.socket, tracking.answer, min(limits.disk, _LONGEST_REQUEST)):
-            ended = run_in(sandbox, sandbox.command(GIVEN / folder.script), output, _Look(settings, job, output))
+            ended = run_in(
+                sandbox, sandbox.command(GIVEN / folder.script), output, _Look(settings, job, output)
+            )
         _keep_log(settings, job, tracking, output, ended)
         change_job(settings, job.job_id, run_id=tracking.runs[0], **_model(settings, job, tracking, ended))
     if ended.cancelled:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from sklearn.compose import ColumnTransformer
 
-from asgard_pipelines.errors import Untrusted
+from asgard_pipelines.errors import Invalid, Untrusted
 from asgard_pipelines.training.codec import dump_skops, load_skops
 from asgard_pipelines.training.frameworks import FRAMEWORKS, Fitted, Needs, Task
 from asgard_pipelines.training.hyperparameters import Recipe
@@ -40,6 +40,7 @@ class FittedModel:
 
         Raises:
             ColumnNotFound, TypeMismatch: inputs that are missing or of another kind.
+            Invalid: a value is missing, and the model takes none that are.
         """
         chunks = range(0, max(table.num_rows, 1), _CHUNK)
         return np.concatenate([self._scores(table.slice(start, _CHUNK)) for start in chunks])
@@ -49,7 +50,25 @@ class FittedModel:
             shape = (0, len(self.signature.classes)) if self.signature.classes else (0,)
             return np.empty(shape)
         frame = frame_of(table, self.signature.inputs)
+        if not self.takes_missing and (missing := [name for name in frame if frame[name].isna().any()]):
+            raise Invalid(
+                f"{', '.join(missing)}: this model was made by a script and takes no missing values.",
+                missing=missing,
+            )
         return self.estimator.predict(matrix_of(self.preprocessing, frame, self.needs))
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether the estimator does, or the preprocessing fills them: that of our own models does."""
+        steps = [step for _, step, _ in self.preprocessing.transformers]
+        return not self.needs.complete or "passthrough" not in [one for one in steps if isinstance(one, str)]
+
+    def trial_row(self) -> pa.Table:
+        """A row that it has to score: of missing values, or of zeros where none may be missing."""
+        inputs, zero = self.signature.inputs, pa.array([0])
+        if self.takes_missing:
+            return pa.table({one.name: pa.nulls(1) for one in inputs})
+        return pa.table({one.name: zero.cast(pa.bool_()) if one.kind == "bool" else zero for one in inputs})
 
     def importances(self) -> dict[str, float]:
         """Share of each input, summing to 1, largest first."""

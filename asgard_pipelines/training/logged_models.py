@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import yaml
 from sklearn.compose import ColumnTransformer
 
@@ -37,7 +36,6 @@ _DTYPES = {
     **dict.fromkeys(("long", "integer"), "int64"),
     "boolean": "bool",
 }
-_ARROW = {"float64": pa.float64(), "int64": pa.int64(), "bool": pa.bool_()}
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,7 @@ def _tried(read: Callable[[], FittedModel]) -> FittedModel:
     """The model, when it scores a row."""
     try:
         model = read()
-        inputs = model.signature.inputs
-        row = pa.table({one.name: pa.array([0], pa.int64()).cast(_ARROW[one.dtype]) for one in inputs})
-        shape = model.scores(row).shape
+        shape = model.scores(model.trial_row()).shape
     except Untrusted:
         raise
     except Exception as error:  # whatever a library makes of what anybody may have written

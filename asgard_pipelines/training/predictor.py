@@ -58,6 +58,7 @@ class Predictor:
 
         Raises:
             ColumnNotFound, TypeMismatch: inputs that are missing or of another kind.
+            Invalid: a value is missing, and the model, which a script made, takes none that are.
         """
         scores = self.fitted.scores(table)
         signature = self.signature
@@ -86,7 +87,7 @@ def load_predictor(settings: Settings, version: ModelVersion, *, threads: int | 
     files = ModelRegistry(settings).artefact(version)
     try:
         predictor = Predictor(version, FittedModel.load(files, threads or settings.thread_count))
-        predictor.predict(pa.table({name: pa.nulls(1) for name in predictor.inputs}))
+        predictor.predict(predictor.fitted.trial_row())
     except Untrusted as error:
         raise Untrusted(
             f"{version.model_id}: {error.message}", **{**error.details, "model_id": version.model_id}

@@ -1,4 +1,4 @@
-"""Runs of uploaded scripts in the graph: they materialize nothing, and nobody waits for them as if they did."""
+"""Runs of uploaded scripts in the graph: they materialize nothing, and nobody waits for them as for such."""
 
 from __future__ import annotations
 

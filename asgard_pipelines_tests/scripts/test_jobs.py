@@ -166,6 +166,10 @@ def _predicts(settings: Settings) -> None:
         answer = client.post("/mlops/inference", json=asked)
         assert answer.status_code == 200, answer.text
         assert answer.json()["predicted_labels"] == [0, 1]
+        asked = {"model_name": "churn_classifier", "inputs": [{"orders": None}]}
+        answer = client.post("/mlops/inference", json=asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert answer.json()["error"]["message"].startswith("orders: this model was made by a script")
         asked = {"model_name": "churn_classifier", "entities": [{"customer_id": 1}]}
         answer = client.post("/mlops/inference", json=asked)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "UNSUPPORTED")

@@ -27,7 +27,9 @@ def test_a_script_comes_back_as_it_was_written() -> None:
     text = "# ünïcode\nprint('hello')\n"
     assert read_source(_sent(text.encode()), "train.py") == text
     wrapped = "\n".join(_sent(text.encode())[at : at + 8] for at in range(0, 60, 8))
-    assert read_source(_sent(b"\xef\xbb\xbf" + text.encode()), "train.py") == text, "a mark of UTF-8 is none of it"
+    assert read_source(_sent(b"\xef\xbb\xbf" + text.encode()), "train.py") == text, (
+        "a mark of UTF-8 is none of it"
+    )
     assert read_source(wrapped, "train.py") == text, "base64 in lines is base64"
 
 
