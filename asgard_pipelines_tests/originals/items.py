@@ -32,7 +32,7 @@ _ROW_OF_ROUTE = re.compile(r"`(/[\w/{}.-]+)` +\| (GET|POST|PUT|DELETE)\b")
 _FIELD = re.compile(r"[\"']([A-Za-z_]\w*)[\"']\s*:")
 _VARIABLE = re.compile(r"(?:^|--from-literal=)([A-Z][A-Z0-9]*_[A-Z0-9_]+)=", re.MULTILINE)
 _VARIABLE_TOLD = re.compile(r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+) env var")
-_ERROR = re.compile(r"\b(?:cannot be|failed|error|not found|exception|failure)\b", re.IGNORECASE)
+_ERROR = re.compile(r"cannot be|failed|error|not found|exception|failure", re.IGNORECASE)
 _CODE = re.compile(r"\"code\": \"([A-Z_]+)\"")
 _STATUS = re.compile(r"^- `(\d{3})`:", re.MULTILINE)
 _PLAN = re.compile(
