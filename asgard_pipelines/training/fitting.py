@@ -50,7 +50,7 @@ class FittedModel:
             shape = (0, len(self.signature.classes)) if self.signature.classes else (0,)
             return np.empty(shape)
         frame = frame_of(table, self.signature.inputs)
-        if not self.takes_missing and (missing := [name for name in frame if frame[name].isna().any()]):
+        if not self.takes_missing and (missing := [str(name) for name in frame if frame[name].isna().any()]):
             raise Invalid(
                 f"{', '.join(missing)}: this model was made by a script and takes no missing values.",
                 missing=missing,
