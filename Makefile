@@ -4,6 +4,8 @@ ARGS ?=
 FEAST ?=
 SUITE ?= asgard_pipelines_tests.feast_suite.repo_configuration
 SCALE ?= 1
+CLIENTS ?= 32
+MINUTES ?= 5
 BIN := .venv/bin
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile pyproject.toml --group setup --universal --python-version 3.11 \
@@ -15,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-scripts test-served test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman
+.PHONY: help setup demo test test-scripts test-served test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ test-served: .venv/.dev ## Run the tests that train and predict over REST in a w
 
 faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run's worker
 	@$(BIN)/pytest -m faults $(ARGS)
+
+load: .venv/.dev ## Let CLIENTS (32) mix all routes for MINUTES (5), and report statuses, latencies and memory
+	@$(BIN)/python -m asgard_pipelines_tests.load --clients $(CLIENTS) --minutes $(MINUTES)
 
 reproduce: .venv/.dev ## Train twenty models, let their sources move on, and make each again byte for byte
 	@$(BIN)/pytest -m reproduce $(ARGS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,25 @@ class House:
                 child.kill()
                 return
         raise AssertionError(f"no process {name}")
+
+
+def send(
+    address: str, method: str, path: str, body: Any = None, key: str | None = None
+) -> tuple[int, Any] | None:
+    """Status and answer of one request; None where the connection broke or was refused."""
+    request = urllib.request.Request(
+        address + path,
+        None if body is None else json.dumps(body).encode(),
+        {} if key is None else {"Idempotency-Key": key},
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=400) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except (OSError, HTTPException):
+        return None
 
 
 def until(true: Callable[[], bool], seconds: float, story: Callable[[], object] = lambda: "") -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from asgard_pipelines import __version__
 from asgard_pipelines.api import envelope
@@ -45,6 +50,14 @@ the same assets, lineage and checks. Every error has one shape; its `code` is st
 """
 
 
+@asynccontextmanager
+async def _started(app: FastAPI) -> AsyncIterator[None]:
+    """Whoever declared something last may have died before Dagster was told of it."""
+    telling = asyncio.create_task(run_in_threadpool(app.state.house.catch_up))
+    yield
+    telling.cancel()
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The REST API over the house of `settings`.
 
@@ -57,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         description=_ABOUT,
         openapi_url=None,  # ours asks for a token
+        lifespan=_started,
     )
     app.state.house = House(settings)
     app.state.metrics = RequestMetrics()

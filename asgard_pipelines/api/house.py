@@ -13,6 +13,7 @@ from fastapi import BackgroundTasks
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.graph import reload_location
 from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import made
 
 if TYPE_CHECKING:
     from asgard_pipelines.graph import RunClient
@@ -76,6 +77,11 @@ class House:
 
             apply(self.settings)
             tasks.add_task(self.reload)
+
+    def catch_up(self) -> None:
+        """Tells Dagster of what is declared over REST, if anything is."""
+        if made(self.settings):
+            self.reload()
 
     def reload(self) -> None:
         """Dagster loads its definitions anew; where none is running there is nothing to tell."""

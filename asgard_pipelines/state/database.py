@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from asgard_pipelines.errors import InvalidSettings
 from asgard_pipelines.settings import Settings
 
+_opening = Lock()
 metadata = MetaData()
 """Every table of this room registers here."""
 
@@ -24,8 +26,19 @@ def _engine(url: str) -> Engine:
     engine = create_engine(parsed)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _patient)
-    metadata.create_all(engine)
+    _create_tables(engine)
     return engine
+
+
+def _create_tables(engine: Engine) -> None:
+    """Two processes may open a new database at once: what one has made, the other finds at its next look."""
+    for _ in metadata.tables:
+        try:
+            metadata.create_all(engine)
+            return
+        except (OperationalError, ProgrammingError):
+            continue
+    metadata.create_all(engine)
 
 
 def _parsed(url: str) -> URL:
@@ -53,4 +66,5 @@ def _patient(connection: Any, _record: object) -> None:
 
 def database(settings: Settings) -> Engine:
     """The engine for `settings.state_database`, its tables created."""
-    return _engine(settings.state_database)
+    with _opening:
+        return _engine(settings.state_database)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.originals.items import block
 from asgard_pipelines_tests.originals.running import curls, printed, program, request
 from asgard_pipelines_tests.originals.tables import lay_000, lay_001, lay_002
-from asgard_pipelines_tests.serving import api
+from asgard_pipelines_tests.serving import api, send
 
 
 class Served:
@@ -31,13 +28,9 @@ class Served:
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The body is sent as `curl -d` sends it: as if it were a form."""
-        data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(self.address + path, data, method=method)
-        try:
-            with urllib.request.urlopen(asked, timeout=120) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+        answer = send(self.address, method, path, body)
+        assert answer is not None
+        return answer
 
 
 def _serve(folder: Path, lay: Callable[[Lakehouse], None]) -> Iterator[Served]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +15,7 @@ from asgard_pipelines.state import (
     Decision,
     Difference,
     last_decisions,
+    made_revision,
     move_pin,
     pin_once,
     recall_difference,
@@ -76,3 +78,8 @@ def test_an_address_that_is_none_is_refused_without_being_told(
         room.database(Settings.read())
     assert "ASGARD_STATE_URL" in refused.value.message
     assert "secret" not in refused.value.message
+
+
+def test_many_threads_open_a_new_database_at_once(settings: Settings) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert {one.result() for one in [pool.submit(made_revision, settings) for _ in range(8)]} == {"0.0"}

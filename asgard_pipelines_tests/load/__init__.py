@@ -1,0 +1,1 @@
+"""Load on a whole house: clients, what they ask, and what became of it."""
