@@ -63,10 +63,11 @@ class Platform:
         return self.ask("GET", f"/mlops/training/jobs/{job_id}")
 
     def sandboxed(self) -> list[psutil.Process]:
+        """The processes of this house's sandbox that live."""
         return [
-            process
-            for process in psutil.process_iter()
-            if process.name() == "bwrap" or "/given/script/train.py" in " ".join(_command(process))
+            one
+            for one in self.house.process.children(recursive=True)
+            if "/given/script/train.py" in _command(one)
         ]
 
 
@@ -129,10 +130,11 @@ def test_a_job_can_be_cancelled_and_leaves_no_process(platform: Platform) -> Non
     until(lambda: "asleep" in platform.job(job_id)["log_tail"], 100, lambda: platform.job(job_id))
     assert platform.job(job_id)["status"] == "running"
     assert platform.job(job_id)["run_id"]
-    assert platform.sandboxed()
+    held = platform.sandboxed()
+    assert held
     platform.ask("POST", f"/mlops/training/jobs/{job_id}/cancel")
     until(lambda: platform.job(job_id)["status"] == "cancelled", 60, lambda: platform.job(job_id))
-    until(lambda: not platform.sandboxed(), 20, platform.sandboxed)
+    until(lambda: not _alive(held), 20, lambda: _alive(held))
     run = f"/feast/runs/{platform.job(job_id)['dagster_run_id']}"
     until(lambda: platform.ask("GET", run)["status"] in ("cancelled", "failed"), 60)
 
@@ -151,12 +153,24 @@ def test_a_job_outlives_the_api_and_a_key_finds_it_again(platform: Platform) -> 
 def test_a_job_whose_worker_is_killed_has_failed(platform: Platform) -> None:
     job_id = platform.upload(SLEEPER)
     until(lambda: "asleep" in platform.job(job_id)["log_tail"], 100, lambda: platform.job(job_id))
-    sandbox = next(one for one in platform.sandboxed() if one.name() == "bwrap")
+    held = platform.sandboxed()
+    sandbox = next(one for one in held if one.name() == "bwrap")
     worker = next(one for one in sandbox.parents() if one.name() != "bwrap")
     worker.kill()
     until(lambda: platform.job(job_id)["status"] == "failed", 60, lambda: platform.job(job_id))
     assert "gone" in platform.job(job_id)["error"]
-    until(lambda: not platform.sandboxed(), 20, platform.sandboxed)
+    until(lambda: not _alive(held), 20, lambda: _alive(held))
+
+
+def _alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    found = []
+    for one in processes:
+        try:
+            if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+        except psutil.NoSuchProcess:
+            continue
+    return found
 
 
 def _answers(platform: Platform) -> bool:
