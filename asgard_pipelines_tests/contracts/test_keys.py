@@ -59,6 +59,14 @@ def test_integers_are_compared_by_value_whatever_their_width(ask: Ask) -> None:
     assert ask({"k": unsigned, "at": times(*[NOON] * 4)}, rows) == [1, None, None, None]
 
 
+def test_decimals_are_compared_by_value_whatever_their_digits(ask: Ask) -> None:
+    rows = {"k": pa.array(["1.50", "-0.01"]).cast(pa.decimal128(9, 2)), "at": times(NOON, NOON), "v": [1, 2]}
+    fine = pa.array(["1.50000", "1.50001", "-0.01", "99999999999.5", None]).cast(pa.decimal128(20, 5))
+    assert ask({"k": fine, "at": times(*[NOON] * 5)}, rows) == [1, None, 2, None, None]
+    coarse = pa.array(["2", "-1"]).cast(pa.decimal128(3, 0))
+    assert ask({"k": coarse, "at": times(NOON, NOON)}, rows) == [None, None]
+
+
 OTHER_TEXT = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 
 

@@ -214,6 +214,8 @@ def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], l
     if not (is_string(kind) or is_binary(kind) or pa.types.is_decimal(kind)):
         raise TypeMismatch(f"A column of type {kind} cannot be a key.", found=str(kind))
     text = pa.large_binary() if is_binary(kind) else pa.large_string()
+    if pa.types.is_decimal(kind):
+        kind = _decimal_of_both(asked.type, kind)
     try:
         widest = _bytes(asked.cast(kind).combine_chunks().cast(text))[1].max(initial=0)
     except pa.ArrowInvalid as error:
@@ -223,6 +225,13 @@ def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], l
             found=str(asked.type),
         ) from None
     return lambda column: _text_words(column.cast(kind).cast(text), int(widest))
+
+
+def _decimal_of_both(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """What holds the values of either as they are, up to the 76 digits that Arrow has."""
+    scale = max(one.scale, other.scale)
+    whole = max(one.precision - one.scale, other.precision - other.scale)
+    return pa.decimal256(min(whole + scale, 76), scale)
 
 
 def _filled(column: pa.Array) -> Ints:

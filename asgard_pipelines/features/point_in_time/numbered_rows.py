@@ -13,7 +13,7 @@ from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.point_in_time.parallel import in_order
 from asgard_pipelines.lakehouse import DataFile, Predicate, Source
 
-_PIECES = 16
+_PIECES = 8
 """Of a part, so many are read before the last of them is looked at, and then those before it."""
 
 

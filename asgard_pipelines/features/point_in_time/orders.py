@@ -33,6 +33,9 @@ def ascending(numbers: Ints) -> tuple[Ints, Codes]:
     if int(numbers.max(initial=0)).bit_length() + bits > 63:
         order = np.argsort(numbers)
         return numbers[order], order.astype(np.int32)
-    words = (numbers << bits) | np.arange(len(numbers))
+    words = numbers << bits
+    words |= np.arange(len(numbers))
     words.sort()
-    return words >> bits, (words & ((1 << bits) - 1)).astype(np.int32)
+    rows = (words & ((1 << bits) - 1)).astype(np.int32)
+    words >>= bits
+    return words, rows

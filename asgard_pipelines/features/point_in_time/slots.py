@@ -87,8 +87,9 @@ class Slots:
 
 def _distinct(codes: Codes, times: Ints) -> tuple[Ints, Codes, Codes]:
     """The distinct pairs by code and time, as two columns; and for each row which pair it has."""
-    by_time = np.argsort(times)
+    by_time = np.argsort(times).astype(np.int32)
     order = by_time[by_number(codes[by_time])]
+    del by_time
     codes, times = codes[order], times[order]
     begins = np.ones(len(order), dtype=bool)
     begins[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])

@@ -12,6 +12,7 @@ from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.point_in_time.arrangement import Arrangement
 from asgard_pipelines.features.point_in_time.engine import Found, Lookup
 from asgard_pipelines.features.point_in_time.numbered_rows import NumberedRows
+from asgard_pipelines.features.point_in_time.orders import by_number
 from asgard_pipelines.features.point_in_time.spill import Spill
 from asgard_pipelines.features.point_in_time.winners import Won
 from asgard_pipelines.lakehouse import Pin
@@ -118,8 +119,8 @@ def _found_values(search: Search) -> pa.Table:
 
 def _scatter(search: Search, number: int, spill: Spill) -> None:
     """Writes every asked row's values to the part in which the row comes."""
-    order = np.argsort(search.won.places, kind="stable").astype(np.int32)
-    order = order[np.count_nonzero(search.won.places < 0) :]  # those without a row come first
+    order = np.flatnonzero(search.won.places >= 0).astype(np.int32)
+    order = order[by_number(search.won.places[order])]
     winners = search.won.places[order]
 
     def put(first: int, rows: pa.RecordBatch, wanted: Ints) -> None:

@@ -164,8 +164,8 @@ class Winners:
         winner, wanted = self._winner(self._best_until())
         newest = int(self._event.max(where=wanted, initial=_NEVER)) if wanted.any() else None
         self._event = self._created = np.empty(0, np.int64)
-        rows = np.flatnonzero(wanted)
-        positions, order = ascending(self._position[rows])
+        rows = np.flatnonzero(wanted).astype(np.int32)
+        positions, order = ascending(self._position.take(rows))
         place = np.full(len(self._slots) + 1, -1, np.int32)  # the last one is for asked rows that get none
         place[rows[order]] = np.arange(len(rows), dtype=np.int32)
         return Won(positions, newest, place.take(winner, mode="wrap"))
