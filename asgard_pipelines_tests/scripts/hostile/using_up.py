@@ -48,7 +48,7 @@ try:
         threads += 1
     print("ESCAPED", threads)
 except RuntimeError as error:
-    print("refused:", error, threads)
+    print("ESCAPED" if threads > 60 else "refused:", error, threads)  # 40 are allowed
 os.write(1, b"DONE\\n"); os._exit(0)
 """,
     ),
