@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asgard_pipelines.features.point_in_time import key_index
 from asgard_pipelines.features.point_in_time.key_index import KeyIndex
@@ -38,9 +40,10 @@ def test_these_two_keys_do_have_one_fingerprint() -> None:
 
 
 def test_a_key_that_only_has_the_fingerprint_of_one_asked_for_is_not_found() -> None:
-    index = KeyIndex(_columns(ASKED), PAIR)
+    far = (WORD // 4, WORD // 4)  # so far from the other that both do not fit into one word
+    index = KeyIndex(_columns(ASKED, far), PAIR)
     found = index.find([column.combine_chunks() for column in _columns(TWIN, ASKED)])
-    assert found.tolist() == [-1, 0]
+    assert found.tolist() == [-1, index.codes[0]]
 
 
 def test_two_asked_keys_with_one_fingerprint_are_both_found() -> None:
@@ -48,3 +51,25 @@ def test_two_asked_keys_with_one_fingerprint_are_both_found() -> None:
     found = index.find([column.combine_chunks() for column in _columns(TWIN, ASKED, TWIN)])
     assert found.tolist() == [index.codes[1], index.codes[0], index.codes[1]]
     assert index.size == 2
+
+
+NARROW = st.integers(-3, 3)
+ANY = st.one_of(NARROW, st.integers(-(2**63), 2**63 - 1))
+PAIRS = st.one_of(
+    *(st.lists(st.tuples(one, other), max_size=20) for one in (NARROW, ANY) for other in (NARROW, ANY))
+)
+
+
+@given(PAIRS, PAIRS)
+def test_pairs_are_found_exactly_when_they_are_asked_for(
+    asked: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> None:
+    def columns(pairs: list[tuple[int, int]]) -> list[pa.ChunkedArray]:
+        return [pa.chunked_array([pa.array([pair[n] for pair in pairs], pa.int64())]) for n in (0, 1)]
+
+    index = KeyIndex(columns(asked), PAIR)
+    numbers = dict(zip(asked, index.codes.tolist(), strict=True))
+    assert sorted(set(numbers.values())) == list(range(index.size)) == list(range(len(set(asked))))
+    looked_up = [*others, *asked]
+    found = index.find([column.combine_chunks() for column in columns(looked_up)])
+    assert found.tolist() == [numbers.get(pair, -1) for pair in looked_up]

@@ -1,9 +1,9 @@
 """Numbers for keys: built once from the keys that are asked for, then asked for millions of others.
 
 A key of one or more columns is a fixed number of 64-bit words, equal exactly when the keys are. A
-single integer within a narrow range is looked up by its place; everything else in a hash table with
-open addressing, which is filled and probed in whole columns (pandas' and Arrow's tables either take
-one column of one type, or are built anew for each batch).
+single integer within a narrow range, or several that make one, is looked up by its place; everything
+else in a hash table with open addressing, which is filled and probed in whole columns (pandas' and
+Arrow's tables either take one column of one type, or are built anew for each batch).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from asgard_pipelines.features.kinds import (
     numbers,
     same_kind,
 )
+from asgard_pipelines.features.point_in_time.packed_words import Words, packing
 
 Codes = npt.NDArray[np.int32]
 """One number per row; -1 for a key that is not among those asked for, or has a null part."""
 
-_Words = npt.NDArray[np.uint64]
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
 """Odd constants with their bits well spread: the golden ratio's, and those of xxHash and MurmurHash."""
-_SPARSE = 8
+_SPARSE = 16
 """A table of places may have this many times more entries than there are keys."""
 
 
@@ -53,7 +53,9 @@ class KeyIndex:
         ]
         self._readers = [_reader(one, kind) for one, kind in zip(asked, kinds, strict=True)]
         words, present = self._words([one.combine_chunks() for one in asked])
-        self._keys, codes = _distinct([word[present] for word in words])
+        words = [word[present] for word in words]
+        self._packed = packing(words)
+        self._keys, codes = _distinct(self._packed(words))
         self.codes = np.full(len(present), -1, np.int32)
         """The asked rows' own numbers."""
         self.codes[present] = codes
@@ -63,12 +65,12 @@ class KeyIndex:
     def find(self, keys: Sequence[pa.Array]) -> Codes:
         """The numbers of other rows' keys."""
         words, present = self._words(keys)
-        codes = self._find(words)
+        codes = self._find(self._packed(words))
         codes[~present] = -1
         return codes
 
-    def _words(self, columns: Sequence[pa.Array]) -> tuple[list[_Words], Bools]:
-        words: list[_Words] = []
+    def _words(self, columns: Sequence[pa.Array]) -> tuple[list[Words], Bools]:
+        words: list[Words] = []
         present = np.ones(len(columns[0]), dtype=bool)
         for column, read in zip(columns, self._readers, strict=True):
             if column.type == pa.uint64():  # beyond int64 nothing equals it
@@ -79,7 +81,7 @@ class KeyIndex:
                 present &= numbers(column.is_valid()).astype(bool)
         return words, present
 
-    def _by_place(self) -> Callable[[list[_Words]], Codes] | None:
+    def _by_place(self) -> Callable[[list[Words]], Codes] | None:
         if len(self._keys) > 1 or not self.size:
             return None
         keys = self._keys[0].view(np.int64)
@@ -90,14 +92,14 @@ class KeyIndex:
         places[keys - first] = np.arange(len(keys), dtype=np.int32)
         outside = np.uint64(span + 1)
 
-        def find(words: list[_Words]) -> Codes:
+        def find(words: list[Words]) -> Codes:
             at = np.minimum(words[0] - np.uint64(first % 2**64), outside).view(np.int64)
             codes: Codes = places.take(at)
             return codes
 
         return find
 
-    def _by_hash(self) -> Callable[[list[_Words]], Codes]:
+    def _by_hash(self) -> Callable[[list[Words]], Codes]:
         own = np.arange(self.size, dtype=np.int32)
         for seed in count():
             find = self._hash_table(np.uint64(seed))
@@ -106,7 +108,7 @@ class KeyIndex:
                 return find
         raise AssertionError("unreachable")
 
-    def _hash_table(self, seed: np.uint64) -> Callable[[list[_Words]], Codes]:
+    def _hash_table(self, seed: np.uint64) -> Callable[[list[Words]], Codes]:
         """Keys are told apart by fingerprints of one word each, and compared in full at the end."""
         bits = max(self.size * 2, 16).bit_length()
         table = np.full(1 << bits, -1, np.int32)
@@ -120,7 +122,7 @@ class KeyIndex:
             left, step = left[moved], step[moved]
             at = (at[moved] + step) & (len(table) - 1)
 
-        def find(words: list[_Words]) -> Codes:
+        def find(words: list[Words]) -> Codes:
             asked = _fingerprints(words, seed)
             at, step = _route(asked, bits)
             codes = table.take(at)
@@ -139,7 +141,7 @@ class KeyIndex:
         return find
 
 
-def _fingerprints(words: Sequence[_Words], seed: np.uint64) -> _Words:
+def _fingerprints(words: Sequence[Words], seed: np.uint64) -> Words:
     mixed = np.full(len(words[0]), seed)
     for number, word in enumerate(words):
         mixed ^= word * np.uint64(_MULTIPLIERS[number % len(_MULTIPLIERS)])
@@ -147,14 +149,14 @@ def _fingerprints(words: Sequence[_Words], seed: np.uint64) -> _Words:
     return mixed
 
 
-def _route(fingerprints: _Words, bits: int) -> tuple[Ints, Ints]:
+def _route(fingerprints: Words, bits: int) -> tuple[Ints, Ints]:
     """Where in a table each is looked for first, and how far on each time it is not found there."""
     at: Ints = (fingerprints >> np.uint64(64 - bits)).view(np.int64)
     step: Ints = (fingerprints & np.uint64((1 << bits) - 1) | np.uint64(1)).view(np.int64)
     return at, step
 
 
-def _other(known: _Words, codes: Codes, words: _Words) -> Bools:
+def _other(known: Words, codes: Codes, words: Words) -> Bools:
     """Which rows have another word than the key that `codes` names."""
     if not len(known):
         return np.zeros(len(codes), dtype=bool)
@@ -162,7 +164,7 @@ def _other(known: _Words, codes: Codes, words: _Words) -> Bools:
     return result
 
 
-def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
+def _distinct(words: list[Words]) -> tuple[list[Words], Codes]:
     """The distinct keys, and for each row which of them it has."""
     if len(words) == 1:
         counted = _counted(words[0].view(np.int64))
@@ -181,7 +183,7 @@ def _distinct(words: list[_Words]) -> tuple[list[_Words], Codes]:
     return [word[order][begins] for word in words], of_row
 
 
-def _counted(values: Ints) -> tuple[list[_Words], Codes] | None:
+def _counted(values: Ints) -> tuple[list[Words], Codes] | None:
     """The same without sorting, where the values lie close together."""
     if not len(values) or _span(values) > _SPARSE * len(values) + 1024:
         return None
@@ -197,7 +199,7 @@ def _span(values: Ints) -> int:
     return int(values.max()) - int(values.min())
 
 
-def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], list[_Words]]:
+def _reader(asked: pa.ChunkedArray, kind: pa.DataType) -> Callable[[pa.Array], list[Words]]:
     """How a key column, on either side, becomes words."""
     if not same_kind(asked.type, kind) or pa.types.is_nested(kind):
         raise TypeMismatch(
@@ -238,9 +240,9 @@ def _filled(column: pa.Array) -> Ints:
     return numbers(column.fill_null(pa.scalar(0).cast(column.type)) if column.null_count else column)
 
 
-def _float_words(column: pa.Array) -> _Words:
+def _float_words(column: pa.Array) -> Words:
     values = column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    words: _Words = (values + 0.0).view(np.uint64)  # -0.0 equals 0.0
+    words: Words = (values + 0.0).view(np.uint64)  # -0.0 equals 0.0
     return words
 
 
@@ -255,11 +257,11 @@ def _bytes(column: pa.Array) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
     return edges[:-1] - low, np.diff(edges), padded
 
 
-def _text_words(column: pa.Array, widest: int) -> list[_Words]:
+def _text_words(column: pa.Array, widest: int) -> list[Words]:
     """The length, then the bytes by eights up to those of the longest key that is asked for."""
     starts, lengths, data = _bytes(column)
     # One word at every byte: numpy reads it where it stands, whatever its alignment.
-    eights: _Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    eights: Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
     words = [lengths.astype(np.uint64)]
     shortest = int(lengths.min(initial=0))
     for first in range(0, widest, 8):
@@ -271,4 +273,4 @@ def _text_words(column: pa.Array, widest: int) -> list[_Words]:
     return words
 
 
-_MASKS: _Words = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_MASKS: Words = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
