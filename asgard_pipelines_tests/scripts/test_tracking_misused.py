@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
@@ -110,7 +111,7 @@ for key in ("asgard.key", "asgard.sha256", "asgard.script_job", "model_version")
 refused("POST", MLFLOW + "runs/set-tag", {"run_id": mine, "key": "mlflow.parentRunId", "value": OTHER})
 """,
     "paths": """
-for path in ("../x", "../../../../../../tmp/escaped", "a/../../x", "..%2f..%2fx", "%2e%2e/x", "%2e%2e%2fx", "a//b", "/etc/passwd", "", ".", "..", "~/x",
+for path in ("../x", "../../../../../../tmp/$MARK$", "a/../../x", "..%2f..%2fx", "%2e%2e/x", "%2e%2e%2fx", "a//b", "/etc/passwd", "", ".", "..", "~/x",
              "a/./b", "a%00b", "C:%5Cx", "..%5C..%5Cx", "a" * 300, "a/" * 50 + "b", "%c0%ae%c0%ae/x", "%252e%252e/x", ".ssh/x", "x%0d%0aX:%20y"):
     refused("PUT", FILES + "runs/" + mine + "/" + path, raw=b"escaped")
     refused("GET", FILES + "runs/" + mine + "/" + path)
@@ -206,7 +207,9 @@ def test_mlflow_is_not_to_be_misused(
     client = MlflowClient(tracked.tracking_uri)
     before = _state(client, others, tracked)
     source = ASKING + MISUSES[misuse] + '\nprint("DONE")'
-    for name, value in {**others, "OWN": tracking.experiment_id, "NAME": "mine", "RUN": ""}.items():
+    mark = f"escaped-{uuid4().hex}"  # the machine's own folder may hold what another run left
+    values = {**others, "OWN": tracking.experiment_id, "NAME": "mine", "RUN": "", "MARK": mark}
+    for name, value in values.items():
         source = source.replace(f"${name}$", value)
     ran = bench.run(source, tracking=tracking, seconds=60, cpu_seconds=30)
     story = f"{ran.ended}\n{ran.text[-4000:]}"
@@ -215,11 +218,9 @@ def test_mlflow_is_not_to_be_misused(
     assert "DONE" in ran.text, story
     assert bench.machine.visitors == []
     assert _state(client, others, tracked) == before
-    outside = [
-        one for one in tracked.state_folder.parent.rglob("*") if one.name in ("escaped", "x", "mine.txt")
-    ]
+    outside = [one for one in tracked.state_folder.parent.rglob("*") if one.name in (mark, "x", "mine.txt")]
     assert outside == []
-    assert not Path("/tmp/escaped").exists()
+    assert not Path("/tmp", mark).exists()
 
 
 def _state(client: MlflowClient, others: dict[str, str], settings: Settings) -> object:
