@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asgard_pipelines.models.job_tracking import JobTracking, Reply
+    from asgard_pipelines.models.job_requests import JobRequests, Reply
+    from asgard_pipelines.models.job_tracking import JobTracking
     from asgard_pipelines.models.registration import Registration
     from asgard_pipelines.models.registry import ModelRegistry
     from asgard_pipelines.models.version import CHAMPION, ModelVersion
@@ -22,14 +23,15 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _EXPORTS = {
     "CHAMPION": "asgard_pipelines.models.version",
+    "JobRequests": "asgard_pipelines.models.job_requests",
     "JobTracking": "asgard_pipelines.models.job_tracking",
     "ModelRegistry": "asgard_pipelines.models.registry",
     "ModelVersion": "asgard_pipelines.models.version",
     "Registration": "asgard_pipelines.models.registration",
-    "Reply": "asgard_pipelines.models.job_tracking",
+    "Reply": "asgard_pipelines.models.job_requests",
 }
 
-__all__ = ["CHAMPION", "JobTracking", "ModelRegistry", "ModelVersion", "Registration", "Reply"]
+__all__ = ["CHAMPION", "JobRequests", "JobTracking", "ModelRegistry", "ModelVersion", "Registration", "Reply"]
 
 
 def __getattr__(name: str) -> Any:

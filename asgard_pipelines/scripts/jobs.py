@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from asgard_pipelines.errors import AsgardError
-from asgard_pipelines.models import JobTracking
+from asgard_pipelines.models import JobRequests, JobTracking
 from asgard_pipelines.scripts.isolation import require_isolation, user_of
 from asgard_pipelines.scripts.job_folder import environment, job_folder
 from asgard_pipelines.scripts.limits import Limits
@@ -72,7 +72,7 @@ def _done(settings: Settings, job: ScriptJob, output: Output) -> None:
             limits,
             user_of(settings),
         )
-        with tracking_socket(folder.socket, tracking.answer, min(limits.disk, _LONGEST_REQUEST)):
+        with tracking_socket(folder.socket, JobRequests(tracking).answer, min(limits.disk, _LONGEST_REQUEST)):
             ended = run_in(
                 sandbox, sandbox.command(GIVEN / folder.script), output, _Look(settings, job, output)
             )

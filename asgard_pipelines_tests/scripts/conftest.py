@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from asgard_pipelines.models import JobTracking
+from asgard_pipelines.models import JobRequests, JobTracking
 from asgard_pipelines.scripts import inside
 from asgard_pipelines.scripts.isolation import require_isolation, user_of
 from asgard_pipelines.scripts.limits import Limits
@@ -131,7 +131,9 @@ class Bench:
         )
         with ExitStack() as stack:
             if tracking is not None:
-                stack.enter_context(tracking_socket(given / "mlflow.sock", tracking.answer, 5_000_000))
+                stack.enter_context(
+                    tracking_socket(given / "mlflow.sock", JobRequests(tracking).answer, 5_000_000)
+                )
             ended = run_in(sandbox, sandbox.command(GIVEN / "train.py"), output)
         assert _sandboxed(sandbox.user, self.machine) == before, "a process has outlived its script"
         assert (repo / "registry.db").read_bytes() == b"the registry"
