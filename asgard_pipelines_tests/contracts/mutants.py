@@ -121,7 +121,10 @@ MUTANTS = (
         "        return ([np.sort(np.stack(words), axis=0)[n] for n in range(len(words))], present)\n",
     ),
     Mutant(
-        "text compared by its first eight bytes", KEYS, "range(0, widest, 8)", "range(0, min(widest, 8), 8)"
+        "text compared by its first eight bytes",
+        KEYS,
+        "range(0, widest + 1, 8)",
+        "range(0, min(widest, 7) + 1, 8)",
     ),
     Mutant(
         "a zone's wall clock taken for UTC",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asgard_pipelines.features.point_in_time import key_index
@@ -73,3 +73,21 @@ def test_pairs_are_found_exactly_when_they_are_asked_for(
     looked_up = [*others, *asked]
     found = index.find([column.combine_chunks() for column in columns(looked_up)])
     assert found.tolist() == [numbers.get(pair, -1) for pair in looked_up]
+
+
+TEXT = st.text("a\0é", max_size=20)
+LONG = st.builds(lambda letter, length: letter * length, st.sampled_from("ab"), st.integers(250, 260))
+TEXTS = st.one_of(st.lists(TEXT, max_size=20), st.lists(st.one_of(TEXT, LONG), max_size=20))
+
+
+@given(TEXTS, TEXTS)
+@example(["a" * 7], ["a" * 8, "a" * 6, "a" * 15])
+@example(["a" * 254], ["a" * 255, "a" * 256])
+@example(["a" * 255], ["a" * 256, "a" * 511])
+def test_texts_are_found_exactly_when_they_are_asked_for(asked: list[str], others: list[str]) -> None:
+    index = KeyIndex([pa.chunked_array([pa.array(asked, pa.string())])], [pa.string()])
+    numbers = dict(zip(asked, index.codes.tolist(), strict=True))
+    looked_up = [*others, *asked]
+    found = index.find([pa.array(looked_up, pa.string())])
+    assert found.tolist() == [numbers.get(text, -1) for text in looked_up]
+    assert index.size == len(set(asked))

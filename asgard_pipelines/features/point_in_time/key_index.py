@@ -258,19 +258,25 @@ def _bytes(column: pa.Array) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
 
 
 def _text_words(column: pa.Array, widest: int) -> list[Words]:
-    """The length, then the bytes by eights up to those of the longest key that is asked for."""
+    """The bytes by eights, as many as the longest key that is asked for has; and the length, in the last of
+    them, which has a byte to spare. What is longer than all that is asked for has a length of its own."""
     starts, lengths, data = _bytes(column)
     # One word at every byte: numpy reads it where it stands, whatever its alignment.
     eights: Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
-    words = [lengths.astype(np.uint64)]
     shortest = int(lengths.min(initial=0))
-    for first in range(0, widest, 8):
+    words = []
+    for first in range(0, widest + 1, 8):
         if shortest >= first + 8:
             words.append(eights[starts + first])
         else:
             left = np.clip(lengths - first, 0, 8)
             words.append(eights[np.minimum(starts + first, len(data) - 8)] & _MASKS.take(left))
+    if widest >= _MOST_IN_A_BYTE:
+        return [*words, lengths.astype(np.uint64)]
+    length = np.minimum(lengths, widest + 1).astype(np.uint64)
+    words[-1] = (words[-1] & _MASKS[7]) | (length << np.uint64(56))
     return words
 
 
+_MOST_IN_A_BYTE = 255
 _MASKS: Words = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
