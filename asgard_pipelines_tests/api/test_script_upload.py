@@ -17,8 +17,8 @@ import pytest
 from mlflow import MlflowClient
 
 from asgard_pipelines.lakehouse import Lakehouse
-from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.empty_project import empty_project
 from asgard_pipelines_tests.originals.running import program
 from asgard_pipelines_tests.serving import House, served, until
 
@@ -81,14 +81,7 @@ def _command(process: psutil.Process) -> list[str]:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
-    init(folder / "shop", empty=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
-        environment.setenv("ASGARD_HOME", str(folder / "home"))
-        environment.setenv("ASGARD_SCRIPTS", "open")
-        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings = Settings.read()
+    with empty_project(folder, ASGARD_SCRIPTS="open") as settings:
         Lakehouse(settings).append("gold.customer_aggregates", _customers(), key="customers")
         with served(SimpleNamespace(settings=settings)) as house:
             yield Platform(settings, house)

@@ -20,7 +20,7 @@ from asgard_pipelines.graph import due, prepare_instance, reconcile
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.models import ModelRegistry, ModelVersion
 from asgard_pipelines.predictions import last_published
-from asgard_pipelines.project import Wanted, init, put, settle_model, settle_prediction
+from asgard_pipelines.project import Wanted, put, settle_model, settle_prediction
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import last_decisions, last_election
 from asgard_pipelines_tests.api.documents import (
@@ -31,6 +31,7 @@ from asgard_pipelines_tests.api.documents import (
     customer_features,
     customers_to_score,
 )
+from asgard_pipelines_tests.empty_project import empty_project
 
 NAME = "churn"
 FEATURES = {"total_orders": 15, "total_spent": 83.37, "avg_order_value": 5.2}
@@ -84,13 +85,7 @@ class Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     folder: Path = tmp_path_factory.mktemp("trained")
-    init(folder / "shop", empty=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
-        environment.setenv("ASGARD_HOME", str(folder / "home"))
-        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings = Settings.read()
+    with empty_project(folder) as settings:
         prepare_instance(settings)
         lakehouse = Lakehouse(settings)
         lakehouse.append("gold.customer_features", customer_features(), key="features")

@@ -13,7 +13,7 @@ from asgard_pipelines.api import create_app
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.graph import due, graphql
 from asgard_pipelines.lakehouse import Lakehouse
-from asgard_pipelines.project import init, load
+from asgard_pipelines.project import load
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import made
 from asgard_pipelines_tests.api.documents import (
@@ -24,6 +24,7 @@ from asgard_pipelines_tests.api.documents import (
     customer_features,
     customers_to_score,
 )
+from asgard_pipelines_tests.empty_project import empty_project
 from asgard_pipelines_tests.serving import served, until
 
 pytestmark = pytest.mark.served
@@ -61,13 +62,7 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
-    init(folder / "shop", empty=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
-        environment.setenv("ASGARD_HOME", str(folder / "home"))
-        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings = Settings.read()
+    with empty_project(folder) as settings:
         lakehouse = Lakehouse(settings)
         lakehouse.append("gold.customer_features", customer_features(), key="features")
         lakehouse.append("gold.customers_to_score", customers_to_score(), key="to score")

@@ -15,7 +15,7 @@ from asgard_pipelines.declarations import FeatureViewBody
 from asgard_pipelines.graph import graphql
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.models import ModelRegistry
-from asgard_pipelines.project import Wanted, init, load, put, settle_view
+from asgard_pipelines.project import Wanted, load, put, settle_view
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.api.documents import (
     BATCH_PREDICTIONS,
@@ -25,6 +25,7 @@ from asgard_pipelines_tests.api.documents import (
     customer_features,
     customers_to_score,
 )
+from asgard_pipelines_tests.empty_project import empty_project
 from asgard_pipelines_tests.serving import House, send, served, until
 
 pytestmark = pytest.mark.timeout(900)
@@ -70,13 +71,7 @@ class Platform:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
-    init(folder / "shop", empty=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
-        environment.setenv("ASGARD_HOME", str(folder / "home"))
-        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings = Settings.read()
+    with empty_project(folder) as settings:
         lakehouse = Lakehouse(settings)
         lakehouse.append("gold.customer_features", customer_features(), key="features")
         lakehouse.append("gold.customers_to_score", customers_to_score(), key="to score")

@@ -21,8 +21,8 @@ import yaml
 from asgard_pipelines.graph import graphql
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.models import ModelRegistry
-from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.empty_project import empty_project
 from asgard_pipelines_tests.originals.items import block
 from asgard_pipelines_tests.originals.running import curl_commands, curls, printed, program, request
 from asgard_pipelines_tests.originals.tables import lay_000, lay_001
@@ -54,13 +54,7 @@ class Running:
 
 @contextmanager
 def _project(folder: Path, lay: Callable[[Lakehouse], None]) -> Iterator[Settings]:
-    init(folder / "shop", empty=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
-        environment.setenv("ASGARD_HOME", str(folder / "home"))
-        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings = Settings.read()
+    with empty_project(folder) as settings:
         lay(Lakehouse(settings))
         yield settings
 

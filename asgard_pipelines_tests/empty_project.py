@@ -1,0 +1,26 @@
+"""An empty project for tests, as `asgard init --empty` leaves it, with a home of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from asgard_pipelines.project import init
+from asgard_pipelines.settings import Settings
+
+
+@contextmanager
+def empty_project(folder: Path, **variables: str) -> Iterator[Settings]:
+    """Its settings; they, and `variables`, stand in the environment as long as it lasts."""
+    init(folder / "shop", empty=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ASGARD_REPO", str(folder / "shop"))
+        environment.setenv("ASGARD_HOME", str(folder / "home"))
+        environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        yield Settings.read()
