@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     registry_url: str | None = Field(
         default=None, description="Feast's SQL registry. Default: SQLite in the home."
     )
+    online_store: str | None = Field(
+        default=None,
+        pattern=r"^(sqlite:///.|rediss?://.|dynamodb://.)",
+        description="The online store: `sqlite:///PATH`, `redis://HOST:PORT/DB` (`rediss://` with TLS) or "
+        "`dynamodb://REGION?endpoint=URL`. Default: SQLite in the home.",
+    )
     state_url: str | None = Field(
         default=None, description="Database of Asgard's own records. Default: SQLite in the home."
     )
@@ -96,6 +102,11 @@ class Settings(BaseSettings):
         default="6000/minute",
         pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour)$",
         description="How many requests one token may send to the REST API, such as `600/minute`.",
+    )
+    storage_roots: str = Field(
+        default="",
+        description="Where `POST /api/v1/features/apply` may read Parquet: folders and addresses such as "
+        "`s3://data-lake`, separated by commas; `s3://data-lake=/srv/lake` reads the one from the other.",
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
@@ -208,8 +219,8 @@ class Settings(BaseSettings):
         return self.registry_url or self._sqlite("feast_registry.db")
 
     @cached_property
-    def online_store_path(self) -> str:
-        return str(self.state_folder / "online_store.db")
+    def online_store_url(self) -> str:
+        return self.online_store or self._sqlite("online_store.db")
 
     @cached_property
     def state_database(self) -> str:

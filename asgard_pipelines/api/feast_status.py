@@ -30,7 +30,7 @@ def status(request: Request, _: Annotated[str, Depends(needs("features:read"))])
     declarations = house.declarations
     return FeastStatus(
         registry_type=house.settings.registry_database.split(":", 1)[0].split("+")[0],
-        online_store_type="sqlite",
+        online_store_type=house.settings.online_store_url.split(":", 1)[0].replace("rediss", "redis"),
         offline_store_type="iceberg",
         num_feature_views=len(declarations.all_views),
         num_entities=len(declarations.entities),

@@ -86,7 +86,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "project": str(settings.project),
         "home": str(settings.state_folder),
         "feast_registry": masked(settings.registry_database),
-        "online_store": settings.online_store_path,
+        "online_store": masked(settings.online_store_url),
         "state_database": masked(settings.state_database),
         "mlflow_tracking_uri": masked(settings.tracking_uri),
         "artefacts": settings.artefact_root,

@@ -13,28 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asgard_pipelines.features.conversion import RepoContents
+    from asgard_pipelines.features.entity_rows import entity_rows
     from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
-    from asgard_pipelines.features.online import materialize_online
-    from asgard_pipelines.features.online_reads import OnlineReads, OnlineRows
+    from asgard_pipelines.features.whole_state import materialize_online
+    from asgard_pipelines.features.online import OnlineReads, OnlineRows
+    from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.private_repo import write_private_repo
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.source_pins import pinned
     from asgard_pipelines.features.sources import gold
 
 _HOME = {
+    "AskedFeature": "references",
+    "asked_features": "references",
+    "entity_rows": "entity_rows",
     "IcebergLoggingDestination": "offline_store.saved_rows",
     "IcebergStorage": "offline_store.saved_rows",
-    "OnlineReads": "online_reads",
-    "OnlineRows": "online_reads",
+    "OnlineReads": "online",
+    "OnlineRows": "online",
     "RepoContents": "conversion",
     "read_repo": "feast_repo",
     "Joined": "historical",
     "historical_features": "historical",
     "made_over_rest": "made_objects",
-    "materialize_online": "online",
+    "materialize_online": "whole_state",
     "apply": "registry",
     "store": "registry",
     "gold": "sources",
@@ -43,6 +48,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AskedFeature",
     "IcebergLoggingDestination",
     "IcebergStorage",
     "Joined",
@@ -50,6 +56,8 @@ __all__ = [
     "OnlineRows",
     "RepoContents",
     "apply",
+    "asked_features",
+    "entity_rows",
     "gold",
     "historical_features",
     "made_over_rest",

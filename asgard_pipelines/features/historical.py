@@ -70,6 +70,7 @@ def historical_features(
     timestamp: str,
     refs: Sequence[FeatureRef],
     pins: Mapping[str, Pin],
+    names: Sequence[str] | None = None,
 ) -> Joined:
     """The point-in-time join of DESIGN.md; rows created after a row's time never count.
 
@@ -78,17 +79,18 @@ def historical_features(
             every row comes back, in its place, with nulls where nothing was found.
         refs: Features of feature views and of on-demand views (only for these Feast is imported).
         pins: For each table that is read, the snapshot to read.
+        names: What each reference's column is called; its feature's name, when None.
 
     Raises:
         FeatureViewNotFound, ColumnNotFound, TypeMismatch
         SnapshotNotFound: `pins` names no snapshot for a view's table.
         Invalid: two columns of the result would have one name.
     """
-    names = [*rows.column_names, *(ref.feature for ref in refs)]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    columns = [*rows.column_names, *(names or [ref.feature for ref in refs])]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise Invalid(f"Two columns would be called {', '.join(twice)}: rename one.", columns=twice)
-    wanted = _Wanted(settings, declarations, refs)
+    wanted = _Wanted(settings, declarations, refs, names)
     lookups = [_lookup(lakehouse, view, features, pins) for view, features in wanted.stored]
     joined = StreamedJoin(settings.thread_count).join(rows, timestamp, lookups, filter_by_created=True)
     return Joined(joined, rows.column_names, wanted)
@@ -97,7 +99,13 @@ def historical_features(
 class _Wanted:
     """Which features of which views `refs` need, and how they come out of the join."""
 
-    def __init__(self, settings: Settings, declarations: Declarations, refs: Sequence[FeatureRef]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        declarations: Declarations,
+        refs: Sequence[FeatureRef],
+        names: Sequence[str] | None,
+    ) -> None:
         on_demand = {view.name: view for view in declarations.on_demand_views}
         computed = [on_demand[name] for name in dict.fromkeys(r.view for r in refs) if name in on_demand]
         named: dict[str, set[str]] = {}
@@ -112,7 +120,10 @@ class _Wanted:
         """Stored views, each with the features that are needed of it."""
         self._refs = refs
         features = [_feature(on_demand.get(r.view) or declarations.view(r.view), r.feature) for r in refs]
-        self.fields = [pa.field(feature.name, arrow_type(feature.dtype)) for feature in features]
+        called = names or [feature.name for feature in features]
+        self.fields = [
+            pa.field(name, arrow_type(feature.dtype)) for name, feature in zip(called, features, strict=True)
+        ]
         self._computed = _functions(settings, declarations, computed)
 
     def columns(self, joined: pa.Table) -> list[pa.ChunkedArray]:

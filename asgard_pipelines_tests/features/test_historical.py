@@ -14,7 +14,7 @@ import pytest
 from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, Where
 from asgard_pipelines.errors import ColumnNotFound, Invalid, SnapshotNotFound, TypeMismatch
 from asgard_pipelines.features import historical_features
-from asgard_pipelines.features.online import current_rows
+from asgard_pipelines.features.whole_state import current_rows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 

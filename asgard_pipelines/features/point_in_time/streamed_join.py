@@ -76,6 +76,7 @@ class StreamedJoin:
 
         columns = dict.fromkeys([*keys, one.timestamp, *([created] if created else [])])
         rows.scan(list(columns), one.timestamp, see)
+        pa.default_memory_pool().release_unused()  # what follows needs the most memory, none of it Arrow's
         _settle(winners, rows, list(one.ties))
         won = winners.result()
         return Search(alike, rows, won, _found(won))

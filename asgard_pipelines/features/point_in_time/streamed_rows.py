@@ -80,8 +80,8 @@ class StreamedRows:
         with Spill(rows) as spill:
             for number, search in enumerate(self._searches):
                 _scatter(search, number, spill)
-            pa.default_memory_pool().release_unused()
             for part, first in enumerate(range(0, self.num_rows, rows)):
+                pa.default_memory_pool().release_unused()
                 asked = self._asked.slice(first, rows)
                 yield from self._part(spill, part, asked).to_batches(max_chunksize=_BATCH_ROWS)
 

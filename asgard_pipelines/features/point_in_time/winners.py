@@ -41,7 +41,7 @@ class Ties:
 class Won:
     """The rows that are wanted, and who wants them."""
 
-    positions: Ints
+    positions: Ints | Codes
     """Ascending, each once."""
     newest: int | None
     """The greatest of their event times."""
@@ -168,6 +168,8 @@ class Winners:
         positions, order = ascending(self._position.take(rows))
         place = np.full(len(self._slots) + 1, -1, np.int32)  # the last one is for asked rows that get none
         place[rows[order]] = np.arange(len(rows), dtype=np.int32)
+        if not len(positions) or positions[-1] < np.iinfo(np.int32).max:
+            positions = positions.astype(np.int32)  # kept until the last row is read
         return Won(positions, newest, place.take(winner, mode="wrap"))
 
     def _winner(self, best: Codes) -> tuple[Codes, Bools]:

@@ -1,0 +1,240 @@
+"""The online store in DynamoDB: a table for each view, an item for each key, as Feast lays them out.
+
+Beside Feast's attributes stand ours: the row's stamp, and the time that it was written with. Feast puts whole items,
+and so takes ours away; where it changed its own time only, the two differ. Then its time counts, and no created time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import boto3
+import numpy as np
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from asgard_pipelines.declarations import FeatureView
+from asgard_pipelines.errors import BackendUnavailable
+from asgard_pipelines.features.kinds import Bools
+from asgard_pipelines.features.online.dynamodb_reader import DynamoDbReader, id_of, item_stamp, stamp_of_time
+from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
+from asgard_pipelines.features.online.stamps import stamps, times_of
+from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
+
+_WRITERS = 16
+_TOKEN_ID = "asgard:token"  # noqa: S105 (an item's key; no other is spelt like it)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OURS_COUNTS = "asgard_ts = event_ts"
+_FEAST_WROTE = "event_ts = :seen AND (attribute_not_exists(asgard_ts) OR asgard_ts <> event_ts)"
+
+
+class DynamoDbStore(OnlineStore):
+    """Credentials come from where boto3 finds them: the environment, a profile, the machine's role."""
+
+    def __init__(self, project: str, region: str, endpoint: str | None) -> None:
+        super().__init__(project)
+        self._region, self._endpoint = region, endpoint
+        self.address = f"dynamodb://{region}" + (f"?endpoint={endpoint}" if endpoint else "")
+        self._made: set[str] = set()
+
+    @cached_property
+    def client(self) -> Any:
+        config = Config(
+            max_pool_connections=2 * _WRITERS, connect_timeout=5, read_timeout=10, retries={"mode": "standard"}
+        )
+        session = boto3.session.Session()
+        return session.client(
+            "dynamodb", region_name=self._region, endpoint_url=self._endpoint, config=config
+        )
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_WRITERS, "dynamodb")
+
+    def put(self, view: str, rows: EncodedRows) -> int:
+        self.make(view)
+        items = self._items(rows)
+        given = [one.decode() for one in stamps(rows.times).to_pylist()]
+
+        def written(place: int) -> bool:
+            limit = given[place] if rows.times.created_or_none is not None else given[place] + "g"
+            condition = f"attribute_not_exists(entity_id) OR ({_OURS_COUNTS} AND asgard_stamp <= :stamp)"
+            return self._guarded(view, items[place], condition, limit, lambda stored: stored <= limit)
+
+        with self._answering():
+            return sum(self._pool.map(written, range(len(items))))
+
+    def swap(
+        self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
+    ) -> int:
+        self.make(view)
+        items = self._items(rows)
+        known = [one.decode() for one in stamps(expected).to_pylist()]
+
+        def swapped(place: int) -> bool:
+            stamp, chosen = known[place], taken[place]
+            item = items[chosen] if chosen >= 0 else {"entity_id": {"S": id_of(keys[place])}}
+            condition = f"{_OURS_COUNTS} AND begins_with(asgard_stamp, :stamp)"
+            return self._guarded(view, item, condition, stamp, lambda stored: stored.startswith(stamp))
+
+        with self._answering():
+            return sum(self._pool.map(swapped, range(len(keys))))
+
+    def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
+        with self._answering():
+            found = DynamoDbReader(self, [ViewRead(view, ())]).items([keys])[0]
+        rows = [found.get(id_of(key)) for key in keys]
+        known = np.array([row is not None for row in rows], dtype=bool)
+        return times_of([None if row is None else item_stamp(row) for row in rows]), known
+
+    def reader(self, asked: Sequence[ViewRead]) -> Reader:
+        return DynamoDbReader(self, asked)
+
+    def identity(self, view: str) -> str:
+        self.make(view)
+        item = {"entity_id": {"S": _TOKEN_ID}, "token": {"S": secrets.token_hex(8)}}
+        with self._answering():
+            try:
+                self.client.put_item(
+                    TableName=self.table(view), Item=item, ConditionExpression="attribute_not_exists(entity_id)"
+                )
+            except ClientError as error:
+                _require_failed_condition(error)
+            key = {"entity_id": {"S": _TOKEN_ID}}
+            found = self.client.get_item(TableName=self.table(view), Key=key, ConsistentRead=True)
+        return f"{self.address}#{found['Item']['token']['S']}"
+
+    def make(self, view: str) -> None:
+        if view in self._made:
+            return
+        with self._answering():
+            if not self.there(view):
+                try:
+                    self.client.create_table(
+                        TableName=self.table(view),
+                        KeySchema=[{"AttributeName": "entity_id", "KeyType": "HASH"}],
+                        AttributeDefinitions=[{"AttributeName": "entity_id", "AttributeType": "S"}],
+                        BillingMode="PAY_PER_REQUEST",
+                    )
+                except ClientError as error:
+                    if error.response["Error"]["Code"] != "ResourceInUseException":  # another makes it
+                        raise
+            self.client.get_waiter("table_exists").wait(
+                TableName=self.table(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            )
+        self._made.add(view)
+
+    def remove(self, view: str, features: Sequence[str]) -> None:
+        self._made.discard(view)
+        with self._answering():
+            if self.there(view):
+                self.client.delete_table(TableName=self.table(view))
+                self.client.get_waiter("table_not_exists").wait(
+                    TableName=self.table(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+                )
+
+    def count(self, view: FeatureView) -> int | None:
+        """As the table's description has it, which AWS brings up to date every six hours."""
+        with self._answering():
+            if not self.there(view.name):
+                return 0
+            counted = self.client.describe_table(TableName=self.table(view.name))["Table"]["ItemCount"]
+            key = {"entity_id": {"S": _TOKEN_ID}}
+            token = self.client.get_item(TableName=self.table(view.name), Key=key)
+        return max(0, int(counted) - ("Item" in token))
+
+    def ping(self) -> None:
+        with self._answering():
+            self.client.list_tables(Limit=1)
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+            del self.__dict__["client"]
+        if "_pool" in self.__dict__:
+            self._pool.shutdown()
+            del self.__dict__["_pool"]
+
+    def table(self, view: str) -> str:
+        return f"{self.project}.{view}"
+
+    def there(self, view: str) -> bool:
+        try:
+            self.client.describe_table(TableName=self.table(view))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            return False
+        return True
+
+    def together(self, work: Callable[[Any], Any], asked: Sequence[Any]) -> list[Any]:
+        """`work` on each, side by side."""
+        return [work(asked[0])] if len(asked) == 1 else list(self._pool.map(work, asked))
+
+    def _items(self, rows: EncodedRows) -> list[dict[str, Any]]:
+        columns = {name: column.to_pylist() for name, column in rows.values.items()}
+        times = [str(_EPOCH + timedelta(microseconds=at)) for at in rows.times.event.tolist()]
+        texts = [one.decode().ljust(30, "0") for one in stamps(rows.times).to_pylist()]
+        return [
+            {
+                "entity_id": {"S": id_of(key)},
+                "event_ts": {"S": at},
+                "values": {"M": {name: {"B": column[place]} for name, column in columns.items()}},
+                "asgard_stamp": {"S": stamp},
+                "asgard_ts": {"S": at},
+            }
+            for place, (key, at, stamp) in enumerate(zip(rows.keys.to_pylist(), times, texts, strict=True))
+        ]
+
+    def _guarded(
+        self,
+        view: str,
+        item: Mapping[str, Any],
+        condition: str,
+        stamp: str,
+        accepts: Callable[[str], bool],
+    ) -> bool:
+        """Puts the item, or deletes one that is a key alone, where the condition holds. Where Feast wrote last it is
+        looked at what that was, and that it still is."""
+        values = {":stamp": {"S": stamp}}
+        while True:
+            guard = {
+                "TableName": self.table(view),
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+            try:
+                if len(item) == 1:
+                    self.client.delete_item(Key=item, **guard)
+                else:
+                    self.client.put_item(Item=item, **guard)
+            except ClientError as error:
+                _require_failed_condition(error)
+                old: Mapping[str, Any] = error.response.get("Item", {})
+                if not old or old.get("asgard_ts") == old["event_ts"]:
+                    return False
+                seen = old["event_ts"]["S"]
+                if not accepts(stamp_of_time(seen)):
+                    return False
+                condition, values = _FEAST_WROTE, {":seen": {"S": seen}}
+            else:
+                return True
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise BackendUnavailable(f"The online store at {self.address} does not answer: {error}.") from error
+
+
+def _require_failed_condition(error: ClientError) -> None:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error

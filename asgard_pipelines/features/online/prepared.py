@@ -1,0 +1,216 @@
+"""A read of the online store, put together once: what is asked of which view, how keys and values are read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from asgard_pipelines.declarations import Declarations, FeatureRef, FeatureView
+from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch
+from asgard_pipelines.features.kinds import arrow_type
+from asgard_pipelines.features.online.answer import OnlineAnswer, Status
+from asgard_pipelines.features.online.entity_values import EntityColumns
+from asgard_pipelines.features.online.keys import key_encoder
+from asgard_pipelines.features.online.store import OnlineStore, StoredRow, ViewRead
+from asgard_pipelines.features.online.value_reading import ValueReader
+from asgard_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from asgard_pipelines.features.on_demand import OnDemandFunctions
+
+_FOREVER = 2**62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WORST: dict[Status, int] = {"FOUND": 0, "EXPIRED": 1, "NOT_FOUND": 2}
+
+
+class _ViewPart:
+    """What is read of one view, and how its rows are understood."""
+
+    def __init__(self, view: FeatureView, features: Sequence[str]) -> None:
+        if not view.online:
+            raise Invalid(
+                f"Feature view '{view.name}' is not online: declare it `online`, or send `features`.",
+                feature_view=view.name,
+            )
+        self.name = view.name
+        self.features = tuple(features)
+        self.dtypes = [one.dtype for name in features for one in view.features if one.name == name]
+        self._values = ValueReader(self.dtypes)
+        self._ttl = _FOREVER if view.ttl is None else view.ttl // timedelta(microseconds=1)
+
+    def understood(self, rows: Sequence[StoredRow | None], now: int) -> _ViewValues:
+        oldest = now - self._ttl
+        statuses: list[Status] = []
+        times: list[int | None] = []
+        values: list[bytes | None] = []
+        for row in rows:
+            if row is None or row[0] > now:
+                statuses.append("NOT_FOUND")
+                times.append(None)
+            elif row[0] < oldest:
+                statuses.append("EXPIRED")
+                times.append(row[0])
+            else:
+                statuses.append("FOUND")
+                times.append(row[0])
+                values += row[1]
+        columns = self._values.columns(values)
+        if len(values) < len(rows) * len(self.features):
+            places = [place for place, status in enumerate(statuses) if status == "FOUND"]
+            columns = [_spread(column, places, len(rows)) for column in columns]
+        return _ViewValues(columns, statuses, times)
+
+
+@dataclass(frozen=True)
+class _ViewValues:
+    columns: list[list[Any]]
+    statuses: list[Status]
+    times: list[int | None]
+
+
+class PreparedRead:
+    """Safe to use from several threads. `names`: what each reference is called in answers.
+
+    Raises:
+        FeatureViewNotFound, ColumnNotFound
+        Invalid: a view is not online.
+        TypeMismatch: an entity's type is one of which Feast makes no keys.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: OnlineStore,
+        declarations: Declarations,
+        refs: Sequence[FeatureRef],
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.refs = tuple(refs)
+        self.names = tuple(names) if names is not None else tuple(ref.feature for ref in refs)
+        wanted = {ref.view for ref in refs}
+        self._computed = [view for view in declarations.on_demand_views if view.name in wanted]
+        sources = {name for view in self._computed for name in view.sources}
+        stored = sorted((wanted - {view.name for view in self._computed}) | sources)
+        views = [declarations.view(name) for name in stored]
+        self._require(views, refs)
+        self._parts = [
+            _ViewPart(view, [f for f in view.feature_names if view.name in sources or _asked(refs, view.name, f)])
+            for view in views
+        ]
+        dtypes = {entity.join_key: entity.dtype for entity in declarations.entities}
+        key_sets = list(dict.fromkeys(tuple(sorted(view.join_keys)) for view in views))
+        self._encoders = [(names, key_encoder({name: dtypes[name] for name in names})) for names in key_sets]
+        self.entities = EntityColumns(declarations, sorted({key for names in key_sets for key in names}))
+        self._reader = store.reader(
+            [
+                ViewRead(part.name, part.features, key_sets.index(tuple(sorted(view.join_keys))))
+                for part, view in zip(self._parts, views, strict=True)
+            ]
+        )
+        at = {(part.name, f): (n, m) for n, part in enumerate(self._parts) for m, f in enumerate(part.features)}
+        self._places = [at.get((ref.view, ref.feature)) for ref in refs]
+        self._functions: OnDemandFunctions | None = None
+        if self._computed:
+            from asgard_pipelines.features.on_demand import OnDemandFunctions  # imports Feast
+
+            self._functions = OnDemandFunctions(settings, declarations, self._computed)
+        self._status_json: dict[tuple[Status, ...], bytes] = {}
+
+    def read(self, entities: Mapping[str, Sequence[Any]], as_of: datetime | None = None) -> OnlineAnswer:
+        """
+        Args:
+            entities: entity or join key -> values, columns of one length; those of all views, and no others. Views
+                without keys alone give one row.
+            as_of: now, when None; a naive time is UTC. A value counts from its event time until its view's TTL
+                has passed, as in the offline join.
+
+        Raises:
+            Invalid: entities that are missing, or that no view has.
+            TypeMismatch: a value that is no key of its entity.
+            BackendUnavailable
+        """
+        return self._answer(self.entities.take(entities), as_of)
+
+    def read_rows(self, entities: Sequence[Mapping[str, Any]], as_of: datetime | None = None) -> OnlineAnswer:
+        """The same of rows."""
+        keys = self.entities.of_rows(entities)
+        return self._answer(keys, as_of, None if keys else len(entities))
+
+    def _answer(
+        self, keys: dict[str, list[Any]], as_of: datetime | None, rows: int | None = None
+    ) -> OnlineAnswer:
+        count = rows if rows is not None else len(next(iter(keys.values()))) if keys else 1
+        now = time.time_ns() // 1000 if as_of is None else _micros(as_of)
+        try:
+            key_sets = [
+                encode([keys[name] for name in names]) if names else encode([]) * count
+                for names, encode in self._encoders
+            ]
+        except UnicodeEncodeError as error:
+            raise TypeMismatch(f"A key is no text: {error.reason}.") from error
+        fetched = self._reader.fetch(key_sets)
+        found = [part.understood(rows, now) for part, rows in zip(self._parts, fetched, strict=True)]
+        computed = self._compute(found, count) if self._functions else {}
+        columns, statuses, times = [], [], []
+        for ref, place in zip(self.refs, self._places, strict=True):
+            if place is None:
+                column, status = computed[ref.view, ref.feature]
+                columns.append(column)
+                statuses.append(status)
+                times.append([None] * count)
+            else:
+                values = found[place[0]]
+                columns.append(values.columns[place[1]])
+                statuses.append(values.statuses)
+                times.append(values.times)
+        views = {part.name: values.statuses for part, values in zip(self._parts, found, strict=True)}
+        return OnlineAnswer(self.names, columns, statuses, times, keys, count, views, self._status_json)
+
+    def _compute(
+        self, found: Sequence[_ViewValues], count: int
+    ) -> dict[tuple[str, str], tuple[list[Any], list[Status]]]:
+        assert self._functions is not None
+        stored = {
+            (part.name, name): pa.chunked_array([pa.array(column, arrow_type(dtype))])
+            for part, values in zip(self._parts, found, strict=True)
+            for name, dtype, column in zip(part.features, part.dtypes, values.columns, strict=True)
+        }
+        of_view = {part.name: values.statuses for part, values in zip(self._parts, found, strict=True)}
+        worst = {
+            view.name: [
+                max(row, key=_WORST.__getitem__)
+                for row in zip(*(of_view[source] for source in view.sources), strict=True)
+            ]
+            for view in self._computed
+        }
+        made = self._functions.compute(stored, count)
+        return {(view, name): (column.to_pylist(), worst[view]) for (view, name), column in made.items()}
+
+    def _require(self, views: Sequence[FeatureView], refs: Sequence[FeatureRef]) -> None:
+        features = {view.name: view.feature_names for view in views}
+        features |= {view.name: [one.name for one in view.features] for view in self._computed}
+        for ref in refs:
+            if ref.feature not in features[ref.view]:
+                raise ColumnNotFound(ref.feature, features[ref.view], table=ref.view)
+
+
+def _asked(refs: Sequence[FeatureRef], view: str, feature: str) -> bool:
+    return any(ref.view == view and ref.feature == feature for ref in refs)
+
+
+def _spread(column: list[Any], places: Sequence[int], count: int) -> list[Any]:
+    """Each value at its place; None elsewhere."""
+    made = [None] * count
+    for place, value in zip(places, column, strict=True):
+        made[place] = value
+    return made
+
+
+def _micros(instant: datetime) -> int:
+    zoned = instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    return (zoned - _EPOCH) // timedelta(microseconds=1)

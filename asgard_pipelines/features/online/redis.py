@@ -1,0 +1,245 @@
+"""The online store in Redis: Feast's hashes, one for each entity key, with the features of all its views.
+
+Beside each view's time (`_ts:VIEW`) stands a field of ours, which Feast does not know: the row's stamp, and the time
+that it was written with. Where Feast wrote last the two differ, and its time counts, with no created time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import hiredis
+import mmh3
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from asgard_pipelines.declarations import FeatureView
+from asgard_pipelines.features.kinds import Bools, Ints
+from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
+from asgard_pipelines.features.online.redis_scripts import PUT, SWAP, name_of
+from asgard_pipelines.features.online.redis_wire import RedisAddress, Wires, bulk, command, required
+from asgard_pipelines.features.online.stamps import DIGITS, stamps, times_of
+from asgard_pipelines.features.online.store import OnlineStore, Reader, StoredRow, ViewRead
+from asgard_pipelines.features.online.value_bytes import varints_joined
+
+_SCANNED = b"5000"
+_EMPTY = pa.scalar(b"", pa.binary())
+
+
+def field(view: str, feature: str) -> bytes:
+    """As Feast names it."""
+    return struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False))
+
+
+def _time_field(view: str) -> bytes:
+    return f"_ts:{view}".encode()
+
+
+def _our_field(view: str) -> bytes:
+    return f"_asgard:{view}".encode()
+
+
+class RedisStore(OnlineStore):
+    def __init__(self, project: str, url: str) -> None:
+        super().__init__(project)
+        self._wires = Wires(RedisAddress(url))
+        self.address = self._wires.address.shown
+        self._suffix = project.encode()
+        self._tokens = f"asgard:{project}:tokens".encode()
+
+    def put(self, view: str, rows: EncodedRows) -> int:
+        if not len(rows):
+            return 0
+        request = _requests(view, rows, self._suffix)
+        return sum(self._called(PUT, memoryview(request), len(rows)))
+
+    def swap(
+        self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
+    ) -> int:
+        names = list(rows.values)
+        fields = [field(view, name) for name in names]
+        head = [_time_field(view), _our_field(view)]
+        new_stamps, new_times = stamps(rows.times).to_pylist(), _feast_times(rows.times.event).to_pylist()
+        columns = [rows.values[name].to_pylist() for name in names]
+        requests = []
+        for key, stamp, place in zip(keys, stamps(expected).to_pylist(), taken, strict=True):
+            arguments = [*head, stamp, str(len(fields)).encode(), *fields]
+            if place >= 0:
+                arguments += [new_stamps[place], new_times[place]]
+                for name, column in zip(fields, columns, strict=True):
+                    arguments += [name, column[place]]
+            requests.append(command(b"EVALSHA", name_of(SWAP), b"1", key + self._suffix, *arguments))
+        return sum(self._called(SWAP, memoryview(b"".join(requests)), len(keys)))
+
+    def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
+        tail = bulk(_time_field(view), _our_field(view))
+        request = b"".join([b"*4\r\n" + bulk(b"HMGET", key + self._suffix) + tail for key in keys])
+        found: list[bytes | None] = []
+        for at, ours in required(self._wires.ask(request, len(keys)), self._wires.address) if keys else ():
+            if at is None:
+                found.append(None)
+            elif ours is not None and ours[2 * DIGITS :] == at:
+                found.append(ours[: 2 * DIGITS])
+            else:
+                found.append(stamps(Times(np.array([_micros(at)]), None))[0].as_py())
+        return times_of(found), np.array([one is not None for one in found], dtype=bool)
+
+    def reader(self, asked: Sequence[ViewRead]) -> Reader:
+        return _RedisReader(self._wires, self._suffix, asked)
+
+    def identity(self, view: str) -> str:
+        name, token = view.encode(), secrets.token_hex(8).encode()
+        request = command(b"HSETNX", self._tokens, name, token) + command(b"HGET", self._tokens, name)
+        found = required(self._wires.ask(request, 2), self._wires.address)
+        return f"{self.address}#{found[1].decode()}"
+
+    def make(self, view: str) -> None:
+        """Nothing: a hash is made by its first field."""
+
+    def remove(self, view: str, features: Sequence[str]) -> None:
+        gone = bulk(_time_field(view), _our_field(view), *(field(view, name) for name in features))
+        for keys in self._scanned():
+            requests = [b"*%d\r\n" % (4 + len(features)) + bulk(b"HDEL", key) + gone for key in keys]
+            required(self._wires.ask(b"".join(requests), len(keys)), self._wires.address)
+        self._wires.ask(command(b"HDEL", self._tokens, view.encode()), 1)
+
+    def count(self, view: FeatureView) -> int | None:
+        """Looks at every key of the project: about a second for a million."""
+        counted = 0
+        for keys in self._scanned():
+            request = b"".join([command(b"HEXISTS", key, _time_field(view.name)) for key in keys])
+            counted += sum(required(self._wires.ask(request, len(keys)), self._wires.address))
+        return counted
+
+    def ping(self) -> None:
+        required(self._wires.ask(command(b"PING"), 1), self._wires.address)
+
+    def close(self) -> None:
+        self._wires.close()
+
+    def _called(self, script: str, request: memoryview, replies: int) -> list[int]:
+        """Once more when Redis has lost the script, as after a restart: none of the calls did anything then."""
+        with self._wires.fresh() as wire:
+            found = wire.ask(request, replies)
+            if any(isinstance(one, hiredis.ReplyError) and str(one).startswith("NOSCRIPT") for one in found):
+                required(wire.ask(command(b"SCRIPT", b"LOAD", script.encode()), 1), self._wires.address)
+                found = wire.ask(request, replies)
+        return list(required(found, self._wires.address))
+
+    def _scanned(self) -> Iterator[list[bytes]]:
+        cursor = b"0"
+        while True:
+            request = command(
+                b"SCAN", cursor, b"MATCH", b"*" + _escaped(self._suffix), b"COUNT", _SCANNED, b"TYPE", b"hash"
+            )
+            cursor, keys = required(self._wires.ask(request, 1), self._wires.address)[0]
+            if keys:
+                yield keys
+            if cursor == b"0":
+                return
+
+
+class _RedisReader(Reader):
+    """Views of the same keys are read by the same command: they are fields of the same hash."""
+
+    def __init__(self, wires: Wires, suffix: bytes, asked: Sequence[ViewRead]) -> None:
+        self._wires, self._suffix = wires, suffix
+        self._groups: list[tuple[int, bytes, bytes, list[tuple[int, int, int]]]] = []
+        self._views = len(asked)
+        for number in sorted({one.keys for one in asked}):
+            fields: list[bytes] = []
+            spans = []
+            for place, one in enumerate(asked):
+                if one.keys == number:
+                    spans.append((place, len(fields), len(fields) + len(one.features)))
+                    fields += [field(one.view, name) for name in one.features] + [_time_field(one.view)]
+            head = b"*%d\r\n" % (2 + len(fields)) + bulk(b"HMGET")
+            self._groups.append((number, head, bulk(*fields), spans))
+
+    def fetch(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
+        request: list[bytes] = []
+        suffix = self._suffix
+        replies = 0
+        for number, head, tail, _ in self._groups:
+            for key in keys[number]:
+                request += (head, b"$%d\r\n" % (len(key) + len(suffix)), key, suffix, b"\r\n", tail)
+            replies += len(keys[number])
+        if not replies:
+            return [[] for _ in range(self._views)]
+        found = self._wires.ask(b"".join(request), replies)
+        made: list[list[StoredRow | None]] = [[]] * self._views
+        start = 0
+        for number, _, _, spans in self._groups:
+            rows = found[start : start + len(keys[number])]
+            start += len(rows)
+            for row in rows:
+                if type(row) is not list:
+                    required(found, self._wires.address)
+            for place, first, last in spans:
+                made[place] = [
+                    None if (at := row[last]) is None else (_TIMES[at], row[first:last]) for row in rows
+                ]
+        return made
+
+
+class _Known(dict[bytes, int]):
+    """Feast's times, in microseconds."""
+
+    def __missing__(self, at: bytes) -> int:
+        if len(self) > 100_000:
+            self.clear()
+        self[at] = made = _micros(at)
+        return made
+
+
+_TIMES = _Known()
+
+
+def _micros(at: bytes) -> int:
+    time = Timestamp.FromString(at)
+    micros: int = time.seconds * 1_000_000 + time.nanos // 1000
+    return micros
+
+
+def _feast_times(event: Ints) -> pa.Array:
+    """As Feast's `Timestamp` messages."""
+    seconds, micros = np.divmod(event, 1_000_000)
+    every = np.ones(len(event), dtype=bool)
+    return pc.binary_join_element_wise(
+        varints_joined(b"\x08", seconds, every), varints_joined(b"\x10", micros * 1000, micros > 0), _EMPTY
+    )
+
+
+def _requests(view: str, rows: EncodedRows, suffix: bytes) -> pa.Buffer:
+    """One call of the script for each row, put together a column at a time."""
+    head = b"*%d\r\n" % (8 + 2 * len(rows.values)) + bulk(b"EVALSHA", name_of(PUT), b"1")
+    stamped = stamps(rows.times)
+    width = len(stamped[0].as_py())
+    parts: list[Any] = [head, _lengths(rows.keys, len(suffix)), rows.keys]
+    parts += [suffix + b"\r\n" + bulk(_time_field(view), _our_field(view)) + b"$%d\r\n" % width, stamped]
+    between = b"\r\n"
+    for name, column in [("", _feast_times(rows.times.event)), *rows.values.items()]:
+        parts += [between + (bulk(field(view, name)) if name else b""), _lengths(column), column]
+    made = pc.binary_join_element_wise(
+        *(pa.scalar(one, pa.large_binary()) if isinstance(one, bytes) else one.cast(pa.large_binary()) for one in parts),
+        pa.scalar(b"\r\n", pa.large_binary()),
+        pa.scalar(b"", pa.large_binary()),
+    )
+    return made.buffers()[2].slice(0, int(pc.sum(pc.binary_length(made)).as_py()))
+
+
+def _lengths(column: pa.Array, more: int = 0) -> pa.Array:
+    lengths = pc.binary_length(column).to_numpy(zero_copy_only=False) + more
+    if lengths.max() < 1 << 16:
+        table = pa.array([b"$%d\r\n" % length for length in range(int(lengths.max()) + 1)], pa.binary())
+        return table.take(pa.array(lengths))
+    return pa.array([b"$%d\r\n" % length for length in lengths.tolist()], pa.binary())
+
+
+def _escaped(text: bytes) -> bytes:
+    return b"".join(b"\\" + bytes([one]) if one in b"*?[]\\^" else bytes([one]) for one in text)

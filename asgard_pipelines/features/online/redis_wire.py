@@ -1,0 +1,173 @@
+"""Connections to Redis that carry bytes as they are: requests written out beforehand, replies read by hiredis.
+
+The client library takes longer to put together a request and to hand on its reply than Redis takes to answer.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+
+from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
+
+_SECONDS = 10.0
+_IDLE = 64
+_PIECE = 1 << 18
+
+
+def bulk(*arguments: bytes) -> bytes:
+    """Each as Redis's protocol has it."""
+    return b"".join([b"$%d\r\n%b\r\n" % (len(one), one) for one in arguments])
+
+
+def command(*arguments: bytes) -> bytes:
+    return b"*%d\r\n" % len(arguments) + bulk(*arguments)
+
+
+class Wire:
+    """One connection; one thread at a time."""
+
+    def __init__(self, address: RedisAddress) -> None:
+        self.used = False
+        try:
+            plain = socket.create_connection((address.host, address.port), _SECONDS)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            secured = ssl.create_default_context() if address.tls else None
+            self._socket = secured.wrap_socket(plain, server_hostname=address.host) if secured else plain
+        except OSError as error:
+            raise address.unavailable(error) from error
+        self._reader = hiredis.Reader()
+        for arguments in address.greeting:
+            for reply in self.ask(command(*arguments), 1):
+                if isinstance(reply, hiredis.ReplyError):
+                    self.close()
+                    raise BackendUnavailable(f"Redis at {address.shown} refuses: {reply}.")
+
+    def ask(self, request: bytes | memoryview, replies: int) -> list[Any]:
+        """Raises OSError when the connection is lost."""
+        self._socket.sendall(request)
+        return self.receive(replies)
+
+    def send(self, request: bytes | memoryview) -> None:
+        self._socket.sendall(request)
+
+    def receive(self, replies: int) -> list[Any]:
+        reader, made = self._reader, []
+        while len(made) < replies:
+            reply = reader.gets()
+            if reply is False:  # not all of it is there; RESP2 has no other False
+                piece = self._socket.recv(_PIECE)
+                if not piece:
+                    raise ConnectionResetError("the connection was closed")
+                reader.feed(piece)
+            else:
+                made.append(reply)
+        return made
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class RedisAddress:
+    """
+    Raises:
+        InvalidSettings: the address names a database that is no number.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host, self.port = parts.hostname or "localhost", parts.port or 6379
+        self.tls = parts.scheme == "rediss"
+        number = parts.path.strip("/") or parse_qs(parts.query).get("db", ["0"])[0]
+        if not number.isdigit():
+            raise InvalidSettings(
+                f"ASGARD_ONLINE_STORE names the Redis database '{number}'; it is a number, as in redis://HOST:6379/0.",
+                setting="ASGARD_ONLINE_STORE",
+            )
+        self.shown = f"{parts.scheme}://{self.host}:{self.port}/{int(number)}"
+        password = unquote(parts.password) if parts.password else None
+        user = unquote(parts.username) if parts.username else None
+        self.greeting: list[Sequence[bytes]] = []
+        if password:
+            self.greeting.append([b"AUTH", *([user.encode()] if user else []), password.encode()])
+        if int(number):
+            self.greeting.append([b"SELECT", number.encode()])
+
+    def unavailable(self, error: Exception) -> BackendUnavailable:
+        return BackendUnavailable(f"Redis at {self.shown} does not answer: {error}.")
+
+
+class Wires:
+    """Connections that are kept for the next who asks. Safe to use from several threads."""
+
+    def __init__(self, address: RedisAddress) -> None:
+        self.address = address
+        self._idle: deque[Wire] = deque()
+
+    def ask(self, request: bytes, replies: int) -> list[Any]:
+        """Once more over a new connection, if one that was kept turns out to be lost: what is asked here may be
+        asked twice.
+
+        Raises:
+            BackendUnavailable: no answer, or an error for an answer.
+        """
+        while True:
+            wire = self._taken()
+            kept = wire.used
+            try:
+                found = wire.ask(request, replies)
+            except OSError as error:
+                wire.close()
+                if kept:
+                    continue
+                raise self.address.unavailable(error) from error
+            self._keep(wire)
+            return found
+
+    @contextmanager
+    def fresh(self) -> Iterator[Wire]:
+        """A connection that answers, for what must not be asked twice. Raises BackendUnavailable."""
+        self.ask(command(b"PING"), 1)
+        wire = self._taken()
+        try:
+            yield wire
+        except OSError as error:
+            wire.close()
+            raise self.address.unavailable(error) from error
+        except BaseException:
+            wire.close()  # replies may be on their way
+            raise
+        self._keep(wire)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _taken(self) -> Wire:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Wire(self.address)
+
+    def _keep(self, wire: Wire) -> None:
+        wire.used = True
+        if len(self._idle) < _IDLE:
+            self._idle.append(wire)
+        else:
+            wire.close()
+
+
+def required(replies: Sequence[Any], address: RedisAddress) -> Sequence[Any]:
+    """The replies, none of which is an error. Raises BackendUnavailable."""
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise BackendUnavailable(f"Redis at {address.shown} refuses: {reply}.")
+    return replies

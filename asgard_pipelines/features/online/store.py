@@ -1,0 +1,190 @@
+"""The online store: of each key of a view its newest row, in the bytes that Feast reads and writes.
+
+Rows are ordered by (event time, created time), and a store holds the newest it was ever given: an older one
+does not land, whoever writes it and whenever. One with equal times lands, so that a restatement arrives.
+Times are kept to the microsecond; a created time that is null, or that the view has none of, is the lowest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.declarations import FeatureView
+from asgard_pipelines.errors import Conflict
+from asgard_pipelines.features.kinds import Bools, Ints
+from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times, encoded
+from asgard_pipelines.features.online.keys import encoded_keys
+
+_AT_ONCE = 8192
+"""Rows that are encoded and sent together: some MB."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Of the rows given: how many landed, and how many did not, for what is stored is newer (or, of a replacement,
+    another row than was expected), or for lack of a key or an event time."""
+
+    written: int
+    skipped: int
+
+    def __add__(self, other: Written) -> Written:
+        return Written(self.written + other.written, self.skipped + other.skipped)
+
+
+@dataclass(frozen=True)
+class ViewRead:
+    """What is read of one view: its features' names, for the keys at the place `keys` of what is fetched."""
+
+    view: str
+    features: tuple[str, ...]
+    keys: int = 0
+
+
+StoredRow = tuple[int, Sequence[bytes | None]]
+"""Event time (microseconds since 1970, UTC), and each asked feature's bytes; null ones are empty or None."""
+
+
+class Reader(ABC):
+    """A read that was put together once. Safe to use from several threads."""
+
+    @abstractmethod
+    def fetch(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
+        """
+        Args:
+            keys: lists of encoded keys; each view names the one it is read for.
+
+        Returns:
+            For each view, in the order they were asked in, a row for each of its keys, in their order; None for
+            keys that are not stored.
+
+        Raises:
+            BackendUnavailable
+        """
+
+
+class OnlineStore(ABC):
+    """One store of one Feast project. Safe to use from several threads, and from several processes at once.
+
+    A row lands whole or not at all, and a reader sees all of one row or none of it. Tables are made as they are
+    needed. Every method raises BackendUnavailable when the store does not answer.
+    """
+
+    address: str
+    """Where it is, without passwords."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+
+    def write(self, view: FeatureView, rows: pa.Table) -> Written:
+        """
+        Args:
+            rows: at most one for each key. The columns: the view's join keys, in exactly their entities' declared
+                types (the number 1 as int32 and as int64 are two keys); its features by their names, in their
+                declared types; `view.timestamp`; and `view.created_timestamp` if it has one. Others are ignored.
+
+        Raises:
+            ColumnNotFound, TypeMismatch: the rows are not those of the view.
+        """
+        total = Written(0, 0)
+        for start in range(0, len(rows), _AT_ONCE):
+            batch = rows.slice(start, _AT_ONCE)
+            made = encoded(view, batch)
+            landed = self.put(view.name, made)
+            total += Written(landed, len(batch) - landed)
+        return total
+
+    def replace(self, view: FeatureView, removed: pa.Table, rows: pa.Table) -> Written:
+        """Puts another row, an older one too, in the place of one that is no longer true.
+
+        Args:
+            removed: keys, event times and created times, as in `write`. Only where exactly this is stored does
+                anything happen.
+            rows: as in `write`; for the keys that have none the stored row is deleted.
+
+        Raises:
+            Conflict: a row's key is not among `removed`.
+        """
+        total = Written(0, 0)
+        keys, times, present = _keys_and_times(view, removed)
+        made = encoded(view, rows)
+        new = {key: place for place, key in enumerate(made.keys.to_pylist())}
+        if strange := new.keys() - set(keys):
+            raise Conflict(f"{len(strange)} rows of '{view.name}' are to replace nothing.", feature_view=view.name)
+        asked = np.flatnonzero(present)
+        for start in range(0, len(asked), _AT_ONCE):
+            places = asked[start : start + _AT_ONCE]
+            those = [keys[place] for place in places]
+            done = self.swap(view.name, those, times.take(places), made, [new.get(key, -1) for key in those])
+            total += Written(done, len(those) - done)
+        return total + Written(0, len(keys) - len(asked))
+
+    def times(self, view: FeatureView, keys: pa.Table) -> pa.Table:
+        """What is stored of each of `keys`, in their order: `event` and `created`, naive UTC, in microseconds; null
+        where nothing is stored."""
+        wanted, present = encoded_keys(list(view.join_keys), keys)
+        stored, known = self.stored_times(view.name, wanted.to_pylist())
+        known = known & present
+        event, created = _instants(stored.event, known), _instants(stored.created, known & stored.has_created)
+        return pa.table({"event": event, "created": created})
+
+    @abstractmethod
+    def put(self, view: str, rows: EncodedRows) -> int:
+        """Writes rows that are newer than, or equal to, what is stored. Returns how many landed."""
+
+    @abstractmethod
+    def swap(
+        self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
+    ) -> int:
+        """Where exactly `expected` is stored: row `taken` of `rows` instead, or nothing for -1. Returns how often."""
+
+    @abstractmethod
+    def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
+        """Of each key, and which of them are stored."""
+
+    @abstractmethod
+    def reader(self, asked: Sequence[ViewRead]) -> Reader:
+        """What fetches the views in one round trip (SQLite: without any). Unknown views have no rows."""
+
+    @abstractmethod
+    def identity(self, view: str) -> str:
+        """`address#token`: the token stands in the store beside the view's rows and is lost with them (the file is
+        deleted, Redis is flushed, the view is dropped). Who remembers it sees that what was written is gone."""
+
+    @abstractmethod
+    def make(self, view: str) -> None:
+        """What the view needs before it can be written; nothing when it is there."""
+
+    def drop(self, view: FeatureView) -> None:
+        """Deletes every row of the view, and its identity; nothing when there is none."""
+        self.remove(view.name, view.feature_names)
+
+    @abstractmethod
+    def remove(self, view: str, features: Sequence[str]) -> None:
+        """As `drop`, by names."""
+
+    @abstractmethod
+    def count(self, view: FeatureView) -> int | None:
+        """How many keys are stored; None where the store cannot tell at a bearable price."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Raises BackendUnavailable: the store does not answer."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives back connections. The store may be used again."""
+
+
+def _keys_and_times(view: FeatureView, rows: pa.Table) -> tuple[list[bytes], Times, Bools]:
+    keys, present = encoded_keys(list(view.join_keys), rows)
+    times, timed = Times.of(view, rows)
+    return keys.to_pylist(), times, present & timed
+
+
+def _instants(micros: Ints, known: Bools) -> pa.Array:
+    return pa.array(micros, mask=~known).cast(pa.timestamp("us"))

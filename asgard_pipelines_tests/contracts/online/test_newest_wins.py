@@ -1,0 +1,185 @@
+"""The newest row stays, in whatever order rows arrive, and whoever wrote what stands there."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import permutations
+from multiprocessing import get_context
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+from asgard_pipelines.errors import ColumnNotFound, Conflict, TypeMismatch
+from asgard_pipelines.features.online import OnlineStore, Written, online_store
+from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.contracts.online.views import MICRO, NOON, SECOND, pages, rows, view, visit
+
+VISITS = view()
+SEEN = view(created=True)
+
+
+@pytest.mark.parametrize("step", [SECOND, MICRO])
+def test_an_older_row_does_not_land(settings: Settings, store: OnlineStore, step: object) -> None:
+    assert store.write(VISITS, visit(VISITS, 1, NOON)) == Written(1, 0)
+    assert store.write(VISITS, visit(VISITS, 2, NOON - step)) == Written(0, 1)  # type: ignore[operator]
+    assert pages(settings, store, VISITS) == 1
+    assert store.write(VISITS, visit(VISITS, 3, NOON + step)) == Written(1, 0)  # type: ignore[operator]
+    assert pages(settings, store, VISITS) == 3
+
+
+@pytest.mark.parametrize("of", [VISITS, SEEN])
+def test_a_restatement_at_the_same_instant_lands(settings: Settings, store: OnlineStore, of: object) -> None:
+    for value in (1, 2):
+        assert store.write(of, visit(of, value, NOON, NOON)) == Written(1, 0)  # type: ignore[arg-type]
+    assert pages(settings, store, of) == 2  # type: ignore[arg-type]
+
+
+def test_among_equal_event_times_the_created_time_decides_and_none_is_lowest(
+    settings: Settings, store: OnlineStore
+) -> None:
+    late = NOON + SECOND
+    assert store.write(SEEN, visit(SEEN, 1, NOON, None)) == Written(1, 0)
+    assert store.write(SEEN, visit(SEEN, 2, NOON, late)) == Written(1, 0)
+    assert store.write(SEEN, visit(SEEN, 3, NOON, late - MICRO)) == Written(0, 1)
+    assert store.write(SEEN, visit(SEEN, 4, NOON, None)) == Written(0, 1)
+    assert pages(settings, store, SEEN) == 2
+    assert store.write(SEEN, visit(SEEN, 5, NOON + MICRO, None)) == Written(1, 0)
+    assert pages(settings, store, SEEN) == 5
+
+
+def test_a_view_without_created_times_compares_event_times_alone(
+    settings: Settings, store: OnlineStore
+) -> None:
+    store.write(SEEN, visit(SEEN, 1, NOON, NOON))
+    assert store.write(VISITS, visit(VISITS, 2, NOON)) == Written(1, 0)
+    assert store.write(VISITS, visit(VISITS, 3, NOON - MICRO)) == Written(0, 1)
+    assert pages(settings, store, VISITS) == 2
+
+
+def test_times_before_1970_and_far_away_are_ordered_like_any(settings: Settings, store: OnlineStore) -> None:
+    times = [datetime(1, 1, 1), datetime(1969, 12, 31, 23, 59, 59, 999_999), datetime(1970, 1, 1)]
+    times += [datetime(2038, 1, 19, 3, 14, 8), datetime(9999, 12, 31, 23, 59, 59, 999_999)]
+    for key, order in enumerate(permutations(range(len(times)), 3)):
+        for place in order:
+            store.write(SEEN, visit(SEEN, place, times[place], times[-1 - place], key))
+        assert store.times(SEEN, pa.table({"visitor_id": [key]})).to_pylist() == [
+            {"event": times[max(order)], "created": times[-1 - max(order)]}
+        ]
+
+
+def test_times_are_those_that_were_written_in_the_order_that_was_asked(store: OnlineStore) -> None:
+    assert store.times(SEEN, pa.table({"visitor_id": [1]})).to_pylist() == [{"event": None, "created": None}]
+    store.write(SEEN, visit(SEEN, 1, NOON + MICRO, NOON - MICRO, key=1))
+    store.write(SEEN, visit(SEEN, 1, NOON, None, key=2))
+    found = store.times(SEEN, pa.table({"visitor_id": pa.array([2, 3, None, 1, 2], pa.int64())}))
+    assert found.to_pylist() == [
+        {"event": NOON, "created": None},
+        {"event": None, "created": None},
+        {"event": None, "created": None},
+        {"event": NOON + MICRO, "created": NOON - MICRO},
+        {"event": NOON, "created": None},
+    ]
+
+
+def test_a_row_takes_the_place_of_exactly_the_one_that_was_expected(
+    settings: Settings, store: OnlineStore
+) -> None:
+    late, early = NOON, NOON - SECOND
+    for key in range(1, 6):
+        store.write(SEEN, visit(SEEN, 10, late, late, key))
+    removed = rows(
+        SEEN,
+        visitor_id=[1, 2, 3, 4, 7],
+        at=[late, late, late - MICRO, late, late],
+        seen=[late, late, late, late - MICRO, late],
+    )
+    older = rows(SEEN, visitor_id=[1, 3, 4], pages=[1, 1, 1], city=["Ulm"] * 3, at=early, seen=early)
+    assert store.replace(SEEN, removed, older) == Written(2, 3)
+    # 1 is an older row now, 2 is gone; 3 and 4 were others, 5 was not named, 7 was never there.
+    assert [pages(settings, store, SEEN, key) for key in (1, 2, 3, 4, 5, 7)] == [1, None, 10, 10, 10, None]
+    assert store.times(SEEN, pa.table({"visitor_id": [1, 2]}))["event"].to_pylist() == [early, None]
+    # What was put back is guarded by its own times.
+    assert store.write(SEEN, visit(SEEN, 2, early + MICRO, None, 1)) == Written(1, 0)
+
+
+def test_what_replaces_nothing_is_refused(store: OnlineStore) -> None:
+    removed = rows(VISITS, visitor_id=[1], at=NOON)
+    with pytest.raises(Conflict, match="1 rows of 'visits' are to replace nothing"):
+        store.replace(VISITS, removed, visit(VISITS, 1, NOON, key=2))
+
+
+def test_rows_without_a_key_or_a_time_are_skipped(settings: Settings, store: OnlineStore) -> None:
+    given = rows(
+        VISITS, visitor_id=[1, None, 3], pages=[1, 2, 3], city=["a", "b", "c"], at=[None, NOON, NOON]
+    )
+    assert store.write(VISITS, given) == Written(1, 2)
+    assert [pages(settings, store, VISITS, key) for key in (1, 3)] == [None, 3]
+
+
+def test_rows_of_another_shape_are_refused(store: OnlineStore) -> None:
+    given = visit(VISITS, 1, NOON)
+    with pytest.raises(ColumnNotFound, match="Column 'city' not found"):
+        store.write(VISITS, given.drop_columns(["city"]))
+    narrow = given.set_column(1, "pages", pa.array([1], pa.int32()))
+    with pytest.raises(TypeMismatch, match="'pages' is declared int64, and is written as int32"):
+        store.write(VISITS, narrow)
+    odd = given.set_column(0, "visitor_id", pa.array([1.5]))
+    with pytest.raises(TypeMismatch, match="'visitor_id' is double"):
+        store.write(VISITS, odd)
+
+
+def test_more_rows_than_are_sent_at_once(settings: Settings, store: OnlineStore, kind: object) -> None:
+    many = 300 if "dynamodb" in store.address else 20_000
+    keys = list(range(many))
+    given = rows(VISITS, visitor_id=keys, pages=keys, city=["x"] * many, at=NOON)
+    assert store.write(VISITS, given) == Written(many, 0)
+    half = rows(VISITS, visitor_id=keys, pages=[0] * many, city=["x"] * many, at=[NOON - MICRO, NOON] * (many // 2))
+    assert store.write(VISITS, half) == Written(many // 2, many // 2)
+    assert store.count(VISITS) == many
+    assert [pages(settings, store, VISITS, key) for key in (0, 1, many - 2)] == [0, 0, many - 2]
+
+
+def test_views_are_apart_and_a_dropped_one_is_gone(settings: Settings, store: OnlineStore) -> None:
+    other = view("others")
+    store.write(VISITS, visit(VISITS, 1, NOON))
+    store.write(other, visit(other, 2, NOON - SECOND))
+    assert (pages(settings, store, VISITS), pages(settings, store, other)) == (1, 2)
+    store.drop(VISITS)
+    assert (store.count(VISITS), store.count(other)) == (0, 1)
+    assert (pages(settings, store, VISITS), pages(settings, store, other)) == (None, 2)
+    assert store.write(VISITS, visit(VISITS, 3, NOON - SECOND)) == Written(1, 0)
+    store.drop(VISITS)
+    store.drop(VISITS)
+
+
+def test_a_stores_identity_is_lost_with_its_rows(store: OnlineStore) -> None:
+    other = view("others")
+    first = store.identity("visits")
+    assert first.startswith(store.address + "#")
+    assert store.identity("visits") == first != store.identity("others")
+    store.write(VISITS, visit(VISITS, 1, NOON))
+    assert store.count(VISITS) == 1
+    store.drop(VISITS)
+    assert store.identity("visits") != first
+    store.drop(other)
+
+
+def _write_all(url: str, home: str, project: str, seed: int) -> None:
+    """Sixty rows of twelve keys, in an order of its own."""
+    store = online_store(Settings(home=home, online_store=url), project)
+    order = [(key, tick) for key in range(12) for tick in range(5)]
+    Random(seed).shuffle(order)
+    for key, tick in order:
+        store.write(SEEN, visit(SEEN, tick, NOON + tick // 2 * MICRO, NOON + tick * MICRO, key))
+
+
+def test_writers_in_any_order_end_in_the_newest(settings: Settings, store: OnlineStore, project: str) -> None:
+    given = [(settings.online_store_url, str(settings.home), project, seed) for seed in range(8)]
+    store.make("visits")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: _write_all(*one), given[:4]))
+    with get_context("spawn").Pool(2) as processes:
+        processes.starmap(_write_all, given[4:])
+    assert [pages(settings, store, SEEN, key) for key in range(12)] == [4] * 12
