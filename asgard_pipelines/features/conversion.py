@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from feast import types
+from feast import PushSource, types
 from feast.errors import SpecifiedFeaturesNotPresentError
 from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.value_type import ValueType
@@ -186,7 +186,19 @@ def _view(view: Any, common: dict[str, Any], entities: dict[str, Any]) -> Featur
         or None,
         ttl=view.ttl or None,  # Feast's zero never expires
         online=view.online,
+        push_source=_push_source(view),
     )
+
+
+def _push_source(view: Any) -> str | None:
+    stream = view.stream_source
+    if stream is None:
+        return None
+    if not isinstance(stream, PushSource):
+        raise _WrongError(
+            "source", f"a {type(stream).__name__} is not taken: rows come by a PushSource, or into the table"
+        )
+    return str(stream.name)
 
 
 def _on_demand(view: Any, common: dict[str, Any], known: set[str]) -> OnDemandView:

@@ -79,7 +79,8 @@ class NumberedRows:
     def _placed(self, numbers: Ints) -> Iterator[tuple[DataFile, Ints, int]]:
         """For each part that holds some of them: the file, their positions in it, how many come before."""
         most = np.iinfo(numbers.dtype).max
-        begins = np.minimum([*self._begins, most], most).astype(numbers.dtype)  # of another, it would copy `numbers`
+        # Of another type than theirs, the search would copy `numbers`.
+        begins = np.minimum([*self._begins, most], most).astype(numbers.dtype)
         edges = np.searchsorted(numbers, begins)
         for (file, part), begin, low, high in zip(
             self._parts, self._begins, edges[:-1], edges[1:], strict=True

@@ -1,0 +1,222 @@
+"""Pushes: durable before they are acknowledged, online at once, in the lakehouse with the next flush.
+
+Pushes that come at once are written together: one thread takes all that wait, writes them ahead with one
+commit (and so one fsync), and to the online store with one write a view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from asgard_pipelines.declarations import Declarations, FeatureView
+from asgard_pipelines.errors import AsgardError, BackendUnavailable, Conflict
+from asgard_pipelines.features.online.store import OnlineStore
+from asgard_pipelines.features.pushed_records import EVENT_TIMESTAMP, PushSource
+from asgard_pipelines.features.pushed_rows import PushedRows
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import Push, known_pushes, log_pushes, unflushed_rows
+
+
+@dataclass(frozen=True)
+class PushAnswer:
+    """`errors` are on the records that were not taken, `warnings` on some that were."""
+
+    push_id: str
+    accepted: int
+    rejected: int
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+
+
+@dataclass
+class _Waiting:
+    push_id: str
+    digest: str
+    named: bool
+    """The sender gave the id, and may send it again."""
+    views: Sequence[FeatureView]
+    rows: pa.Table
+    answer: dict[str, Any]
+    done: Future[PushAnswer] = field(default_factory=Future)
+
+
+class Pushes:
+    """Takes pushes, from any thread. One for each process and online store; `close` it."""
+
+    def __init__(self, settings: Settings, store: OnlineStore) -> None:
+        self._settings, self._store = settings, store
+        self._waiting: list[_Waiting] = []
+        self._behind: list[tuple[FeatureView, pa.Table]] = []
+        """What is durable, and did not reach the online store yet."""
+        self._clock = 0
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="pushes", daemon=True)
+        self._thread.start()
+
+    def push(
+        self,
+        declarations: Declarations,
+        source: str,
+        records: Sequence[Mapping[str, Any]],
+        push_id: str | None = None,
+    ) -> PushAnswer:
+        """As `submit`, waiting for it."""
+        return self.submit(declarations, source, records, push_id).result()
+
+    def submit(
+        self,
+        declarations: Declarations,
+        source: str,
+        records: Sequence[Mapping[str, Any]],
+        push_id: str | None = None,
+    ) -> Future[PushAnswer]:
+        """Checks the records; the answer comes once those that are right are on disk and in the online store.
+
+        Args:
+            source: a push source, which one or more views have.
+            records: each its join keys (by key or entity), `event_timestamp` (ISO 8601; naive is UTC) and
+                `features`, an object of all features of those views.
+            push_id: sent again with the same records, it gets the first answer, and nothing is written.
+
+        Raises:
+            DeclarationNotFound: no view has that push source.
+            Conflict, from the future: the push id was sent before, with other records.
+            BackendUnavailable, from the future: the records may be durable, and are not online yet. Sent
+                again with the same push id they are written once.
+        """
+        pushed = PushSource(declarations, source)
+        checked = pushed.check(records, datetime.now(UTC))
+        answer = {
+            "accepted": len(checked.rows),
+            "rejected": len(checked.errors),
+            "errors": [asdict(one) for one in checked.errors],
+            "warnings": [asdict(one) for one in checked.warnings],
+        }
+        digest = _digest(source, records) if push_id else ""
+        named, push_id = push_id is not None, push_id or f"push_{uuid4().hex[:24]}"
+        waiting = _Waiting(push_id, digest, named, pushed.views, checked.rows, answer)
+        with self._wake:
+            if self._closed:
+                raise BackendUnavailable("The service is being stopped.")
+            self._waiting.append(waiting)
+            self._wake.notify()
+        return waiting.done
+
+    def recover(self, declarations: Declarations) -> int:
+        """Puts online what was acknowledged and is not in the lakehouse yet: who took it may have died before
+        it got there. Harmless where it did. Returns how many rows there were."""
+        views = {view.name: view for view in declarations.views}
+        rows = 0
+        for logged in unflushed_rows(self._settings):
+            if logged.feature_view in views:
+                view = views[logged.feature_view]
+                self._put(view, [PushedRows.read(view, logged.payload)])
+                rows += logged.rows
+        return rows
+
+    def close(self) -> None:
+        """Once all that was submitted is answered. Nothing is taken after it."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closed:
+                    self._wake.wait()
+                batch, self._waiting = self._waiting, []
+            if not batch:
+                return
+            try:
+                self._take(batch)
+            except Exception as error:  # each sender is told; the thread takes the next batch
+                for one in batch:
+                    if not one.done.done():
+                        one.done.set_exception(error)
+
+    def _take(self, batch: Sequence[_Waiting]) -> None:
+        self._catch_up()
+        new = self._unknown(batch)
+        made = [(one, self._rows(one)) for one in new]
+        log_pushes(
+            self._settings,
+            [
+                Push(one.push_id, one.digest, one.answer, {r.view.name: (len(r), r.bytes()) for r in rows})
+                for one, rows in made
+            ],
+        )
+        by_view: dict[str, list[PushedRows]] = {}
+        for _, rows in made:
+            for part in rows:
+                by_view.setdefault(part.view.name, []).append(part)
+        for parts in by_view.values():
+            self._put(parts[0].view, parts)
+        for one in new:
+            one.done.set_result(PushAnswer(one.push_id, **one.answer))
+
+    def _unknown(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Those that were not acknowledged before; the others get their answers."""
+        named = [one.push_id for one in batch if one.named]
+        known = known_pushes(self._settings, named) if named else {}
+        first: dict[str, _Waiting] = {}
+        for one in batch:
+            digest, answer = known.get(one.push_id, (None, None))
+            if digest is None:
+                if one.push_id not in first:
+                    first[one.push_id] = one
+                    continue
+                digest, answer = first[one.push_id].digest, first[one.push_id].answer
+            if digest == one.digest:
+                one.done.set_result(PushAnswer(one.push_id, **(answer or {})))
+            else:
+                one.done.set_exception(
+                    Conflict(
+                        f"The push '{one.push_id}' was sent before, with other records.", push_id=one.push_id
+                    )
+                )
+        return list(first.values())
+
+    def _rows(self, one: _Waiting) -> list[PushedRows]:
+        """Of each view, with created times that no two rows share: the order of acknowledgement."""
+        if not len(one.rows):
+            return []
+        first = max(time.time_ns() // 1_000, self._clock + 1)
+        self._clock = first + len(one.rows) - 1
+        created = pa.array(np.arange(first, first + len(one.rows))).cast(pa.timestamp("us"))
+        return [PushedRows.of(view, one.rows, EVENT_TIMESTAMP, created) for view in one.views]
+
+    def _put(self, view: FeatureView, parts: Sequence[PushedRows]) -> None:
+        """Raises BackendUnavailable; the rows are tried again before anything else is taken."""
+        if not view.online:
+            return
+        rows = PushedRows.newest(parts)
+        try:
+            self._store.write(view, rows)
+        except AsgardError:
+            self._behind.append((view, rows))
+            raise
+
+    def _catch_up(self) -> None:
+        while self._behind:
+            view, rows = self._behind[0]
+            self._store.write(view, rows)
+            del self._behind[0]
+
+
+def _digest(source: str, records: Sequence[Mapping[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps([source, records], sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""Records that are pushed, each looked at for itself: rows of those that are right, verdicts on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from asgard_pipelines.declarations import Declarations, Feature, FeatureView
+from asgard_pipelines.errors import did_you_mean
+from asgard_pipelines.features.given_values import given_column, given_time
+
+EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
+_SKEW = timedelta(minutes=5)
+"""So far ahead of ours the clock of a sender may go."""
+_TIME = pa.timestamp("us")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On the record at `record`, counted from 0; `field` is the feature or key that it is about."""
+
+    record: int
+    field: str
+    message: str
+
+
+@dataclass
+class CheckedRecords:
+    """`rows` holds the records that are right, in their order: join keys and features by their names, and
+    `EVENT_TIMESTAMP` as naive UTC microseconds."""
+
+    rows: pa.Table
+    errors: list[Verdict]
+    warnings: list[Verdict]
+
+
+class PushSource:
+    """The views that one push source feeds, and what a record of it holds."""
+
+    def __init__(self, declarations: Declarations, name: str) -> None:
+        """Raises DeclarationNotFound."""
+        self.views: Sequence[FeatureView] = declarations.pushed_by(name)
+        entities = {entity.join_key: entity for entity in declarations.entities}
+        self._keys = {key: entities[key].dtype for view in self.views for key in view.join_keys}
+        self._key_of = {entities[key].name: key for key in self._keys if entities[key].name not in self._keys}
+        self._features: dict[str, Feature] = {one.name: one for view in self.views for one in view.features}
+        self._names = {*self._keys, EVENT_TIMESTAMP, FEATURES}
+
+    def check(self, records: Sequence[Mapping[str, Any]], now: datetime) -> CheckedRecords:
+        """
+        Args:
+            now: UTC; what is further ahead of it than clocks differ is taken with a warning.
+        """
+        return _Check(self._keys, self._key_of, self._features, self._names, records, now).result()
+
+
+@dataclass
+class _Check:
+    keys: Mapping[str, str]
+    key_of: Mapping[str, str]
+    features: Mapping[str, Feature]
+    names: set[str]
+    records: Sequence[Mapping[str, Any]]
+    now: datetime
+    errors: dict[int, Verdict] = field(default_factory=dict)
+    """Of each record that is wrong the first thing that is."""
+
+    def result(self) -> CheckedRecords:
+        named = [self._named(place, record) for place, record in enumerate(self.records)]
+        columns = {
+            key: self._column(key, dtype, [one.get(key) for one in named], key=True)
+            for key, dtype in self.keys.items()
+        }
+        values = [one.get(FEATURES) or {} for one in named]
+        for name, feature in self.features.items():
+            columns[name] = self._column(name, feature.dtype, [one.get(name) for one in values])
+        times = [self._time(place, one.get(EVENT_TIMESTAMP)) for place, one in enumerate(named)]
+        columns[EVENT_TIMESTAMP] = pa.array(times, _TIME)
+        rows = pa.table(columns)
+        if self.errors:
+            rows = rows.take([place for place in range(len(named)) if place not in self.errors])
+        return CheckedRecords(rows, [self.errors[place] for place in sorted(self.errors)], self._ahead(times))
+
+    def _wrong(self, place: int, about: str, message: str) -> None:
+        self.errors.setdefault(place, Verdict(place, about, message))
+
+    def _named(self, place: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record, its keys under the names of join keys; empty where names are wrong."""
+        if record.keys() != self.names:
+            record = {self.key_of.get(name, name): value for name, value in record.items()}
+            if not self._right_names(place, record.keys(), self.names, "The record"):
+                return {}
+        features = record[FEATURES]
+        if not isinstance(features, Mapping):
+            self._wrong(place, FEATURES, "`features` has to be an object: feature names and their values.")
+            return {}
+        if features.keys() != self.features.keys() and not self._right_names(
+            place, features.keys(), self.features.keys(), "`features`"
+        ):
+            return {}
+        return record
+
+    def _right_names(self, place: int, found: Any, wanted: Any, what: str) -> bool:
+        missing, extra = sorted(wanted - found), sorted(found - wanted)
+        if missing:
+            self._wrong(
+                place, missing[0], f"{what} omits {', '.join(missing)}: each push gives all of a row."
+            )
+        elif extra:
+            hint = did_you_mean(extra[0], wanted)
+            told = ", ".join(name[:100] for name in extra)
+            self._wrong(place, extra[0][:100], f"{what} holds {told}, which the push source has not.{hint}")
+        return not missing and not extra
+
+    def _column(self, name: str, dtype: str, values: Sequence[Any], *, key: bool = False) -> pa.Array:
+        if key and dtype == "string":  # a whole number is a key's text too, as in reads
+            values = [str(one) if type(one) is int else one for one in values]
+        column, wrong = given_column(values, dtype)
+        for place in wrong:
+            self._wrong(place, name, f"'{name}' is {dtype}, and {str(values[place])[:100]!r} is none.")
+        if key and column.null_count:
+            for place, value in enumerate(values):
+                if value is None:
+                    self._wrong(place, name, f"'{name}' is null: a row needs its key.")
+        return column
+
+    def _time(self, place: int, value: Any) -> datetime | None:
+        try:
+            return given_time(value)
+        except (ValueError, TypeError, OverflowError):
+            said = f"{str(value)[:100]!r} is no time such as 2025-01-31T12:00:00Z."
+            self._wrong(place, EVENT_TIMESTAMP, said)
+            return None
+
+    def _ahead(self, times: Sequence[datetime | None]) -> list[Verdict]:
+        latest = self.now.astimezone(UTC).replace(tzinfo=None) + _SKEW
+        return [
+            Verdict(
+                place, EVENT_TIMESTAMP, f"{time.isoformat()}Z lies in the future: it is served from then on."
+            )
+            for place, time in enumerate(times)
+            if time is not None and time > latest and place not in self.errors
+        ]
