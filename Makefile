@@ -17,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-scripts test-served test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
+.PHONY: help setup demo test test-scripts test-served test-stack test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,18 @@ test-scripts: .venv/.dev ## Run hostile scripts in bubblewrap, and see each cont
 test-served: .venv/.dev ## Run the tests that train and predict over REST in a whole running house
 	@$(BIN)/pytest -m served $(ARGS)
 
+test-stack: .venv/.dev .stack/dynamodb/.ready ## Run the tests of the online stores on Redis and DynamoDB Local
+	@command -v redis-server >/dev/null || { \
+	  echo "make test-stack needs Redis. On Debian: apt-get update && apt-get install -y redis-server" >&2; exit 1; }
+	@$(BIN)/pytest -m stack $(ARGS)
+
+.stack/dynamodb/.ready: asgard_pipelines_tests/stack/pom.xml
+	@command -v mvn >/dev/null || { \
+	  echo "make test-stack needs Java and Maven. On Debian: apt-get install -y default-jre-headless maven" >&2; exit 1; }
+	@echo "Fetching DynamoDB Local"
+	@mvn -B -ntp -q -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$(CURDIR)/.stack/dynamodb"
+	@touch $@
+
 faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run's worker
 	@$(BIN)/pytest -m faults $(ARGS)
 
@@ -62,7 +74,7 @@ fuzz: .venv/.dev ## Send the API 20,000 requests made from its OpenAPI, and each
 postman: .venv/.ready ## Write the API's Postman collection anew from its OpenAPI
 	@$(BIN)/python -m asgard_pipelines.api.postman docs/postman/feast_api_collection.json
 
-bench: .venv/.ready ## Measure, beside stock Feast: ONLY=pit|scoring, SCALE=0.1, RUNS=3, OUT=folder, BENCH_DIR=folder
+bench: .venv/.ready ## Measure, beside stock Feast: ONLY=pit|scoring|online_http, SCALE=0.1, RUNS=3, OUT=folder, BENCH_DIR=folder
 	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) \
 	  $(if $(OUT),--out $(OUT)) $(if $(BENCH_DIR),--data $(BENCH_DIR)) $(ARGS)
 

@@ -13,14 +13,15 @@ from asgard_pipelines.settings import Settings
 
 
 @contextmanager
-def empty_project(folder: Path, **variables: str) -> Iterator[Settings]:
-    """Its settings; they, and `variables`, stand in the environment as long as it lasts."""
-    init(folder / "shop", empty=True)
+def empty_project(folder: Path, name: str = "shop", **variables: str) -> Iterator[Settings]:
+    """Its settings; they, and `variables`, stand in the environment as long as it lasts; `name` is the
+    project's."""
+    init(folder / name, empty=True)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ASGARD_REPO", str(folder / "shop"))
+        environment.setenv("ASGARD_REPO", str(folder / name))
         environment.setenv("ASGARD_HOME", str(folder / "home"))
         environment.setenv("DAGSTER_HOME", str(folder / "home" / "dagster"))
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        for name, value in variables.items():
-            environment.setenv(name, value)
+        for variable, value in variables.items():
+            environment.setenv(variable, value)
         yield Settings.read()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only pit|scoring] [--scale 1] [--out FOLDER]`."""
+"""`python -m benchmarks [--only pit|scoring|online_http|materialization] [--scale 1] [--out FOLDER]`."""
 
 from __future__ import annotations
 
@@ -65,13 +65,33 @@ def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) ->
     yield Section("scoring", scoring_report.section(scored, rows, asked.scale), rows)
 
 
+def _online_http(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+    from benchmarks import online_http, online_http_report
+
+    found = online_http.measure(asked.data, asked.scale, asked.runs, told)
+    rows = online_http_report.rows(found)
+    for one in rows:
+        console.print(f"  {one.name}: {one.ours} {one.unit}, peer {one.peer}, floor {one.floor}")
+    yield Section("online_http", online_http_report.section(found, rows, asked.scale), rows)
+
+
+def _materialization(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+    from benchmarks import materialization, materialization_report
+
+    found = materialization.measure(asked.data, asked.scale, asked.runs, told)
+    console.print(f"[bold]second materialization, {found.changed:,} of {found.keys:,} keys[/]")
+    _say(console, found.measured)
+    rows = materialization_report.rows(found)
+    yield Section("materialization", materialization_report.section(found, rows, asked.scale), rows)
+
+
 def _say(console: Console, measured: Mapping[str, Measured]) -> None:
     for name, one in measured.items():
         said = one.failure or f"{one.cpu:.2f} CPU s, {one.wall:.2f} s, {one.peak / 1e6:,.0f} MB"
         console.print(f"  {name}: {said}" + (f", {one.wrong:,} wrong" if one.wrong else ""))
 
 
-PARTS = {"pit": _pit, "scoring": _scoring}
+PARTS = {"pit": _pit, "scoring": _scoring, "online_http": _online_http, "materialization": _materialization}
 
 
 def _arguments() -> Namespace:

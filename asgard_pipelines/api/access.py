@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import Request
 from fastapi.security import HTTPBearer
-from fastapi.security.utils import get_authorization_scheme_param
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgard_pipelines.api.house import House
+from asgard_pipelines.api.headers import header
+from asgard_pipelines.api.known_tokens import KnownTokens
 from asgard_pipelines.api.rate_limits import RateLimits
 from asgard_pipelines.errors import Forbidden, Unauthenticated
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import ANYBODY, Token, TokenScope, find_token
+from asgard_pipelines.state import ANYBODY, Token, TokenScope
 
 bearer = HTTPBearer(auto_error=False, description="`asgard token create` makes one.")
 """For the OpenAPI; the checks are below."""
 OPEN = ("/health/live", "/health/ready")
 """Asked by whoever watches the server: without a token, as often as they like."""
+BY_ADDRESS = "/api/v1/features/downloads/"
+"""What is below is for whoever knows its address, which is random and expires."""
 _CHANGING: set[TokenScope] = {"features:write", "models:train", "scripts:run", "admin"}
 
 
@@ -36,30 +36,29 @@ class Access:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+        self._app, self._needed = app, settings.auth == "on"
+        self._tokens = KnownTokens(settings)
         self._limits = RateLimits(settings.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in OPEN:
-            token = await run_in_threadpool(self._token, Headers(scope=scope))
-            if token is None and self._settings.auth == "on":
-                self._limits.count(f"address {(scope.get('client') or ('',))[0]}")
+            authorization = header(scope, b"authorization")
+            token = await self._tokens.of(authorization) if authorization else None
+            scope["token"], scope["principal"] = token, token.name if token else ANYBODY
+            counted = scope["principal"]
+            if token is None and self._needed:
+                counted = f"address {(scope.get('client') or ('',))[0]}"
+            if scope["path"] != "/metrics" or counted != scope["principal"]:
+                self._limits.count(counted)
+            if token is None and self._needed and not scope["path"].startswith(BY_ADDRESS):
+                del scope["token"], scope["principal"]
                 raise Unauthenticated(
                     "A valid token is needed: `Authorization: Bearer …` (`asgard token create`)."
                 )
-            scope["token"], scope["principal"] = token, token.name if token else ANYBODY
-            if scope["path"] != "/metrics":
-                self._limits.count(scope["principal"])
         await self._app(scope, receive, send)
 
-    def _token(self, headers: Headers) -> Token | None:
-        """The valid token that was sent."""
-        scheme, secret = get_authorization_scheme_param(headers.get("authorization"))
-        token = find_token(self._settings, secret) if scheme.lower() == "bearer" and secret else None
-        return token if token and token.valid(datetime.now(UTC)) else None
 
-
-def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Request], str]:
+def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Request], Coroutine[Any, Any, str]]:
     """A dependency that gives the principal's name.
 
     What `changes` something is audited, and answered once for an `Idempotency-Key`; unless it is said,
@@ -71,11 +70,13 @@ def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Reques
     """
     changing = scope in _CHANGING if changes is None else changes
 
-    def principal(request: Request) -> str:
-        house: House = request.app.state.house
-        request.scope["changes"] = changing
-        token: Token | None = request.scope["token"]
-        if house.settings.asks_token_for(scope):
+    async def principal(request: Request) -> str:  # else FastAPI would ask a thread
+        return admit(request.scope, request.app.state.house.settings)
+
+    def admit(request: Scope, settings: Settings) -> str:
+        request["changes"] = changing
+        token: Token | None = request["token"]
+        if settings.asks_token_for(scope):
             if token is None:
                 raise Unauthenticated(
                     f"This needs a token with the scope '{scope}', whatever ASGARD_AUTH says; on a machine "
@@ -84,7 +85,7 @@ def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Reques
                 )
             if not token.allows(scope):
                 raise Forbidden(f"This needs a token with the scope '{scope}'.", scope=scope)
-        return str(request.scope["principal"])
+        return str(request["principal"])
 
-    principal.__dict__["scope"] = scope
+    principal.__dict__.update(scope=scope, admit=admit)
     return principal

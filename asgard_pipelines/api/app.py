@@ -14,12 +14,20 @@ from asgard_pipelines.api import envelope
 from asgard_pipelines.api.access import Access
 from asgard_pipelines.api.auditing import Auditing
 from asgard_pipelines.api.bodies import JsonBodies
+from asgard_pipelines.api.direct import DirectRoutes
 from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
 from asgard_pipelines.api.feast_models import router as feast_models
 from asgard_pipelines.api.feast_predictions import router as feast_predictions
 from asgard_pipelines.api.feast_services import router as feast_services
 from asgard_pipelines.api.feast_status import router as feast_status
+from asgard_pipelines.api.features.applying import router as applying
+from asgard_pipelines.api.features.downloads import router as downloads
+from asgard_pipelines.api.features.historical import router as historical_features
+from asgard_pipelines.api.features.materializing import router as materializing
+from asgard_pipelines.api.features.online import router as online_features
+from asgard_pipelines.api.features.registry import router as feature_registry
+from asgard_pipelines.api.features.views import router as stored_views
 from asgard_pipelines.api.health import router as health
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.idempotency import Idempotency
@@ -42,6 +50,13 @@ _ROUTERS = (
     runs,
     mlops_models,
     mlops_scripts,
+    stored_views,
+    feature_registry,
+    online_features,
+    historical_features,
+    applying,
+    materializing,
+    downloads,
 )
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
 
@@ -73,11 +88,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_started,
     )
     app.state.house = House(settings)
-    app.state.metrics = RequestMetrics()
+    app.state.metrics = RequestMetrics(settings)
     envelope.install(app)
     for router in _ROUTERS:
         app.include_router(router, responses={"default": {"model": envelope.ErrorEnvelope}})
     # The last one added is the first that a request meets.
+    app.add_middleware(DirectRoutes, application=app, settings=settings)
     app.add_middleware(Auditing, settings=settings)
     app.add_middleware(Idempotency, settings=settings)
     app.add_middleware(JsonBodies, limit_bytes=settings.body_limit)

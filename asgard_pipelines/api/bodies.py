@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+from typing import Any
 
 from pydantic_core import from_json
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asgard_pipelines.api.headers import header
 from asgard_pipelines.errors import Invalid, PayloadTooLarge
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _MAYBE_ENDLESS = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
 """Only such a number can be larger than a float can be."""
 
@@ -21,7 +24,8 @@ class JsonBodies:
     """A body is JSON whatever its header says (`curl -d` says it is a form), and no longer than the limit.
 
     It is looked through before any route sees it: no NaN, nothing endless, nothing nested without end, no
-    half characters. Who reads it again finds the bytes in `scope["body"]`.
+    half characters. Who reads it again finds the bytes in `scope["body"]`, and
+    what they say in `scope["json"]`.
 
     Raises:
         PayloadTooLarge: it is longer; no more than the limit was read.
@@ -35,10 +39,10 @@ class JsonBodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        MutableHeaders(scope=scope)["content-type"] = "application/json"
+        if header(scope, b"content-type") != "application/json":
+            MutableHeaders(scope=scope)["content-type"] = "application/json"
         body = scope["body"] = await self._read(scope, receive)
-        if body:
-            _require_json(body)
+        scope["json"] = _read_json(body) if body else None
         sent = False
 
         async def again() -> Message:
@@ -51,8 +55,8 @@ class JsonBodies:
         await self._app(scope, again, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        declared = Headers(scope=scope).get("content-length", "")
-        if re.fullmatch(r"[0-9]{1,18}", declared) and int(declared) > self._limit:
+        declared = header(scope, b"content-length") or ""
+        if _LENGTH.fullmatch(declared) and int(declared) > self._limit:
             raise self._too_large()
         chunks, size = [], 0
         while True:
@@ -70,11 +74,12 @@ class JsonBodies:
         return PayloadTooLarge(f"The body is longer than {self._limit} bytes.", limit_bytes=self._limit)
 
 
-def _require_json(body: bytes) -> None:
+def _read_json(body: bytes) -> Any:
     try:
-        from_json(body, allow_inf_nan=False)
+        read = from_json(body, allow_inf_nan=False)
         if _MAYBE_ENDLESS.search(body):
             json.loads(body, parse_float=_finite)
+        return read
     except ValueError as error:
         problem = f"the body is no JSON: {error}"
         raise Invalid(f"{problem}.", problems=[{"field": "", "message": problem}]) from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from asgard_pipelines.api.context import request_id
-from asgard_pipelines.errors import AsgardError
+from asgard_pipelines.errors import AsgardError, Invalid
 
 RETRY_AFTER_SECONDS = 5
 _CODES = {400: "VALIDATION_ERROR", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
@@ -74,18 +74,21 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        problems = _problems(error.errors())
-        first = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        message = (
-            f"{first['field']}: {first['message']}{more}" if first["field"] else f"{first['message']}{more}"
-        )
-        return answer_error(400, "VALIDATION_ERROR", message, {"problems": problems})
+        return of_asgard(as_invalid(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "ERROR")
         return answer_error(error.status_code, code, str(error.detail), {}, error.headers)
+
+
+def as_invalid(errors: Sequence[Any]) -> Invalid:
+    """Of pydantic's errors: the first one's words, and all of them by field."""
+    problems = _problems(errors)
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    place = f"{first['field']}: " if first["field"] else ""
+    return Invalid(f"{place}{first['message']}{more}", problems=problems)
 
 
 def _problems(errors: Sequence[Any]) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import BackgroundTasks
 
+from asgard_pipelines.api.features.held_reads import HeldReads
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.graph import reload_location
 from asgard_pipelines.settings import Settings
@@ -33,6 +34,8 @@ class House:
         """Held while declarations change: each is compiled with all that stand."""
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
+        self.held_reads = HeldReads(self)
+        """Of the online store, for the server's event loop."""
 
     @property
     def declarations(self) -> Declarations:
@@ -65,6 +68,10 @@ class House:
 
         return OnlinePredictions(self.settings, self.registry)
 
+    def forget_declarations(self) -> None:
+        """What is held of them is looked at anew by who comes next. From any thread."""
+        self.held_reads.forget()
+
     @property
     def dagster(self) -> str:
         """The address of Dagster's webserver."""
@@ -76,6 +83,7 @@ class House:
             from asgard_pipelines.features import apply
 
             apply(self.settings)
+            self.forget_declarations()
             tasks.add_task(self.reload)
 
     def catch_up(self) -> None:

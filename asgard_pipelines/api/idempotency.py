@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asgard_pipelines.api.headers import header
 from asgard_pipelines.errors import Invalid
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import RequestKey, StoredAnswer, begin_request, drop_request, keep_answer
@@ -33,7 +34,7 @@ class Idempotency:
         self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sent = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
+        sent = header(scope, b"idempotency-key") if scope["type"] == "http" else None
         if sent is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from asgard_pipelines.api.headers import header
 from asgard_pipelines.errors import Forbidden
 from asgard_pipelines.settings import is_loopback
 
@@ -31,20 +32,25 @@ class LoopbackOnly:
 
 
 def _require_ours(scope: Scope) -> None:
-    headers = Headers(scope=scope)
-    host = headers.get("host", "")
+    host = header(scope, b"host") or ""
     came_to = (scope.get("server") or (None,))[0]
-    if not (is_loopback(came_to) and is_loopback(_name(host))):
+    if not (_is_ours(came_to) and _is_ours(_name(host))):
         raise Forbidden(
             "Without tokens this server answers only to loopback: call it by 127.0.0.1 or localhost."
         )
-    origin = headers.get("origin")
+    origin = header(scope, b"origin")
     if origin is not None and urlsplit(origin).netloc != host:
         raise Forbidden("Requests from pages of another origin are refused.")
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if header(scope, b"sec-fetch-site") not in (None, "none", "same-origin"):
         raise Forbidden("Requests from pages of another site are refused.")
 
 
+@lru_cache(maxsize=64)
+def _is_ours(name: str | None) -> bool:
+    return is_loopback(name)
+
+
+@lru_cache(maxsize=64)
 def _name(host: str) -> str | None:
     try:
         return urlsplit(f"//{host}").hostname

@@ -44,6 +44,31 @@ class Declarations(Record):
                 return view
         raise FeatureViewNotFound(name, [v.name for v in self.views])
 
+    def service(self, name: str) -> FeatureService:
+        """Raises DeclarationNotFound."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        known = [service.name for service in self.services]
+        raise DeclarationNotFound(
+            f"Feature service '{name}' not found.{did_you_mean(name, known)}",
+            feature_service=name,
+            available_services=known,
+        )
+
+    def pushed_by(self, source: str) -> list[FeatureView]:
+        """The views that take what is pushed by that name. Raises DeclarationNotFound."""
+        found = [view for view in self.views if view.push_source == source]
+        if not found:
+            known = sorted({view.push_source for view in self.views if view.push_source})
+            raise DeclarationNotFound(
+                f"Push source '{source}' not found.{did_you_mean(source, known)} `POST /api/v1/features/apply` "
+                'with `source.type: "push"` declares one.',
+                push_source=source,
+                available_push_sources=known,
+            )
+        return found
+
     def model(self, name: str) -> ResolvedModel:
         """Raises ModelNotFound."""
         for resolved in self.models:

@@ -37,6 +37,8 @@ class FeatureView(Declared):
     created_timestamp: Name | None = None
     ttl: Duration | None = None
     online: bool = False
+    push_source: Name | None = None
+    """Rows may be pushed to it by this name; several views may have the same."""
 
     @field_validator("features")
     @classmethod

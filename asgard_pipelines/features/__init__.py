@@ -2,7 +2,7 @@
 
 `gold` is what views in a feature repo are declared on, `pinned`, `IcebergStorage` and
 `IcebergLoggingDestination` are for Feast programs; the rest serves the other rooms. Feast itself is
-imported only by the modules behind these, `read_repo`, `apply`, `OnlineReads` and `materialize_online`,
+imported only by the modules behind these, `read_repo` and `apply`,
 and by `historical_features` when an on-demand view is among the features.
 """
 
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asgard_pipelines.features.conversion import RepoContents
-    from asgard_pipelines.features.entity_rows import entity_rows
+    from asgard_pipelines.features.entity_frames import entity_rows
     from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
-    from asgard_pipelines.features.whole_state import materialize_online
     from asgard_pipelines.features.online import OnlineReads, OnlineRows
     from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.private_repo import write_private_repo
+    from asgard_pipelines.features.push import PushAnswer, Pushes
+    from asgard_pipelines.features.push_flush import Flushed, flush_pushes
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.source_pins import pinned
     from asgard_pipelines.features.sources import gold
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AskedFeature": "references",
     "asked_features": "references",
-    "entity_rows": "entity_rows",
+    "entity_rows": "entity_frames",
     "IcebergLoggingDestination": "offline_store.saved_rows",
     "IcebergStorage": "offline_store.saved_rows",
     "OnlineReads": "online",
@@ -39,9 +40,12 @@ _HOME = {
     "Joined": "historical",
     "historical_features": "historical",
     "made_over_rest": "made_objects",
-    "materialize_online": "whole_state",
     "apply": "registry",
     "store": "registry",
+    "Flushed": "push_flush",
+    "PushAnswer": "push",
+    "Pushes": "push",
+    "flush_pushes": "push_flush",
     "gold": "sources",
     "pinned": "source_pins",
     "write_private_repo": "private_repo",
@@ -49,19 +53,22 @@ _HOME = {
 
 __all__ = [
     "AskedFeature",
+    "Flushed",
     "IcebergLoggingDestination",
     "IcebergStorage",
     "Joined",
     "OnlineReads",
     "OnlineRows",
+    "PushAnswer",
+    "Pushes",
     "RepoContents",
     "apply",
     "asked_features",
     "entity_rows",
+    "flush_pushes",
     "gold",
     "historical_features",
     "made_over_rest",
-    "materialize_online",
     "pinned",
     "read_repo",
     "store",

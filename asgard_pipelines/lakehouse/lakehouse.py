@@ -11,10 +11,12 @@ import pyarrow as pa
 from asgard_pipelines.errors import TableNotFound
 from asgard_pipelines.lakehouse import reads
 from asgard_pipelines.lakehouse.catalog import Catalog, TableState, snapshot_of, summary_of
-from asgard_pipelines.lakehouse.commits import Commit, Properties, TableProperties, Writer
+from asgard_pipelines.lakehouse.commits import Commit, Properties, TableProperties, Writer, tags_of
 from asgard_pipelines.lakehouse.data_files import Rows
-from asgard_pipelines.lakehouse.history import as_of
+from asgard_pipelines.lakehouse.file_difference import FileDifference, FileFigures, table_figures
+from asgard_pipelines.lakehouse.history import as_of, descends
 from asgard_pipelines.lakehouse.other_catalog import OtherCatalog
+from asgard_pipelines.lakehouse.picked_files import Tally
 from asgard_pipelines.lakehouse.pinned_source import PinnedSource
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.sources import Source
@@ -22,6 +24,7 @@ from asgard_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.changes import Changes
+    from asgard_pipelines.lakehouse.statistics import TableStatistics
 
 _COMMIT_SECONDS = 300.0
 
@@ -119,13 +122,17 @@ class Lakehouse:
         """`read`, all of it in memory."""
         return self.read(pin, columns, where).read_all()
 
-    def source(self, pin: Pin) -> Source:
+    def source(self, pin: Pin, *, where: Sequence[Predicate] = (), tally: Tally | None = None) -> Source:
         """The pinned table's rows by file and place.
+
+        Args:
+            where: files that hold no such rows are left out; of the others all rows stand.
+            tally: counts what is read.
 
         Raises:
             TableNotFound, SnapshotNotFound
         """
-        return PinnedSource(self.catalog.pinned(pin))
+        return PinnedSource(self.catalog.pinned(pin), where=where, tally=tally)
 
     def newest(self, pin: Pin, column: str) -> datetime | None:
         """The greatest time in `column` (UTC aware), None when there is none; mostly from file bounds.
@@ -217,6 +224,58 @@ class Lakehouse:
     def tag(self, pin: Pin, name: str) -> None:
         """Name a snapshot, which then never expires. Raises SnapshotNotFound, Conflict when taken."""
         self._writer.tag(pin, name)
+
+    def tags(self, table: str) -> dict[str, int]:
+        """Tag -> snapshot id. Raises TableNotFound."""
+        return tags_of(self.catalog.load(table))
+
+    def untag(self, table: str, names: Sequence[str]) -> None:
+        """Takes tags away; those that are not there do not matter. Raises TableNotFound."""
+        self._writer.untag(self.catalog.qualified(table), names)
+
+    def descends(self, pin: Pin, snapshot_id: int) -> bool:
+        """Whether the pinned state was made from that snapshot's, or is it. Raises TableNotFound."""
+        return descends(self.catalog.load(pin.table), pin.snapshot_id, snapshot_id)
+
+    def difference(self, before: Pin | None, after: Pin) -> FileDifference:
+        """Which data files came and went, and by them which rows. `before` None: the table held nothing.
+
+        Raises:
+            TableNotFound, SnapshotNotFound
+        """
+        return FileDifference(self.catalog.pinned(before) if before else None, self.catalog.pinned(after))
+
+    def same_columns(self, before: Pin, after: Pin, columns: Sequence[str]) -> bool:
+        """Whether both snapshots mean the same by these names (a column may have ended and begun anew).
+
+        Raises:
+            TableNotFound, SnapshotNotFound
+        """
+        then, now = self.catalog.pinned(before).schema, self.catalog.pinned(after).schema
+        known = [{field.name: field.field_id for field in schema.fields} for schema in (then, now)]
+        return all(known[0].get(column) == known[1].get(column) for column in columns)
+
+    def figures(
+        self, pin: Pin, columns: Sequence[str], keys: Sequence[str] = (), where: Sequence[Predicate] = ()
+    ) -> FileFigures:
+        """Of the files that may hold rows which meet every predicate: how many, their rows, the bytes of
+        these columns, and how many keys there can be; from metadata alone.
+
+        Raises:
+            TableNotFound, SnapshotNotFound, ColumnNotFound, TypeMismatch
+        """
+        return table_figures(self.catalog.pinned(pin), columns, keys, where)
+
+    def statistics(self, pin: Pin, columns: Sequence[str], keys: Sequence[str]) -> TableStatistics:
+        """Means, deviations, bounds and shares of nulls of `columns`, and how many different `keys` there are;
+        of a table of millions of rows from metadata and a sample, which the answer says.
+
+        Raises:
+            TableNotFound, SnapshotNotFound, ColumnNotFound
+        """
+        from asgard_pipelines.lakehouse.statistics import statistics  # imports DuckDB
+
+        return statistics(self.catalog.pinned(pin), columns, keys, self.settings.thread_count)
 
     def changes(self, before: Pin, after: Pin, time_column: str | None) -> Changes:
         """Rows that `after` holds and `before` does not, and the reverse, as multisets.

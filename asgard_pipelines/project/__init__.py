@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asgard_pipelines.project.applied_views import AppliedSource, apply_view
     from asgard_pipelines.project.cache import load
     from asgard_pipelines.project.compile import compile_repo
     from asgard_pipelines.project.declaring import Wanted, put, remove, replaced, standing, withdraw
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "AppliedSource": "applied_views",
     "Wanted": "declaring",
+    "apply_view": "applied_views",
     "compile_repo": "compile",
     "Deprecable": "deprecations",
     "deprecate": "deprecations",
@@ -46,8 +49,10 @@ _HOME = {
 }
 
 __all__ = [
+    "AppliedSource",
     "Deprecable",
     "Wanted",
+    "apply_view",
     "compile_repo",
     "deprecate",
     "deprecated_among",

@@ -52,22 +52,36 @@ def settle_view(body: FeatureViewBody, declarations: Declarations, lakehouse: La
         Invalid: another catalog, or an entity that is no column.
     """
     pin = lakehouse.pin(_table(body, lakehouse))
-    schema = lakehouse.schema(pin)
-    where = Where(file=PLACES["feature_view"])
-    entities = [_entity(name, body, declarations, schema, pin.table) for name in body.entities]
+    return settle_over(body, declarations, pin.table, lakehouse.schema(pin))
+
+
+def settle_over(
+    body: FeatureViewBody,
+    declarations: Declarations,
+    table: str,
+    schema: pa.Schema,
+    place: str = PLACES["feature_view"],
+) -> SettledView:
+    """The same over a table that need not be there yet, of this schema; `place` is where it is declared.
+
+    Raises:
+        ColumnNotFound, TypeMismatch
+        Invalid: an entity that is no column.
+    """
+    entities = [_entity(name, body, declarations, schema, table) for name in body.entities]
     known = {entity.name for entity in declarations.entities}
-    _need_times(body, schema, pin.table)
-    features = [_feature(one.name, one.dtype, one.description, schema, pin.table) for one in body.features]
+    _need_times(body, schema, table)
+    features = [_feature(one.name, one.dtype, one.description, schema, table) for one in body.features]
     view = FeatureView(
         name=body.name,
         description=body.description,
         owner=body.owner,
         tags=body.tags,
-        where=where,
+        where=Where(file=place),
         entities=[entity.name for entity in entities],
         join_keys={entity.join_key: entity.join_key for entity in entities},
         features=features,
-        table=pin.table,
+        table=table,
         timestamp=body.source.timestamp_field,
         created_timestamp=body.source.created_timestamp_column,
         ttl=timedelta(seconds=body.ttl_seconds) if body.ttl_seconds else None,

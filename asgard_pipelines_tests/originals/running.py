@@ -51,3 +51,15 @@ def request(document: str, name: str) -> tuple[str, str, Any]:
 def printed(document: str, name: str) -> Any:
     """The document of a block of JSON."""
     return json.loads(block(document, name))
+
+
+def http(document: str, name: str, **names: str) -> tuple[str, str, dict[str, str], bytes | None]:
+    """Method, path, headers and body of a block that is a request over the wire, with `names` (`{token}`) put
+    in."""
+    text = block(document, name)
+    for printed_name, known in names.items():
+        text = text.replace(f"{{{printed_name}}}", known)
+    head, _, body = text.partition("\n\n")
+    first, *lines = head.splitlines()
+    method, path = first.split()
+    return method, path, dict(line.split(": ", 1) for line in lines), body.encode() or None

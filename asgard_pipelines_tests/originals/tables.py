@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -75,3 +75,34 @@ def _production_runs(count: int = 300) -> pa.Table:
             "is_defective": pa.array(temperature / 20 + pressure + random.normal(0, 1, count) > 9.5),
         }
     )
+
+
+def lay_003(lakehouse: Lakehouse) -> None:
+    """The values that the document prints: of two customers now, and of two others in January 2024."""
+    now = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=10)
+    times = [now, now, datetime(2024, 1, 15, 9, 30), datetime(2024, 1, 16, 14)]
+    keys = {
+        "customer_id": ["cust_12345", "cust_67890", "cust_001", "cust_002"],
+        "event_timestamp": pa.array(times, pa.timestamp("us")),
+    }
+    customers = {
+        "age": pa.array([34, 28, 34, 28], pa.int32()),
+        "lifetime_value": [2450.50, 890.25, 2450.50, 890.25],
+        "segment": ["premium", "standard", "premium", "standard"],
+        "days_since_signup": pa.array([427, 156, 200, 10], pa.int32()),
+        "tenure_days": pa.array([420, 150, 200, 10], pa.int32()),
+        "total_spend_90d": [320.5, 12.0, 50.0, 0.0],
+        "support_tickets_90d": pa.array([2, 0, 1, 0], pa.int32()),
+        "last_activity_days_ago": pa.array([1, 9, 3, 30], pa.int32()),
+    }
+    transactions = {
+        "total_count_30d": [5, 1, 8, 3],
+        "avg_amount_30d": [64.1, 12.0, 156.75, 78.50],
+        "count_30d": [5, 1, 8, 3],
+    }
+    for name, columns in {
+        "customer_features": customers,
+        "transaction_features": transactions,
+        "support_features": {"ticket_count_90d": [2, 0, 1, 0]},
+    }.items():
+        lakehouse.append(f"gold.{name}", pa.table(keys | columns), key="first")

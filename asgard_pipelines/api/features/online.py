@@ -1,0 +1,102 @@
+"""`POST /api/v1/features/online-features`: entities' newest features, at once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from asgard_pipelines.api.access import bearer, needs
+from asgard_pipelines.api.direct import JsonBytes, direct
+from asgard_pipelines.api.features.bodies import OnlineFeaturesBody, Value
+from asgard_pipelines.api.features.held_reads import Asked
+from asgard_pipelines.api.house import House
+
+if TYPE_CHECKING:
+    from asgard_pipelines.features.online import OnlineAnswer
+
+router = APIRouter(prefix="/api/v1/features", tags=["feature store"], dependencies=[Depends(bearer)])
+Status = Literal["FOUND", "NOT_FOUND", "EXPIRED"]
+_AT_ONCE = 256
+"""A read of no more keys takes less time than handing it to another thread, and all others' waiting for it."""
+
+
+class OnlineMetadata(BaseModel):
+    latency_ms: float
+    features_count: int
+    entities_count: int
+
+
+class OnlineRow(BaseModel):
+    entities: dict[str, Value]
+    features: dict[str, Any]
+    statuses: dict[str, Status]
+
+
+class OnlineFeatures(BaseModel):
+    """`features` and `statuses`: key -> feature -> value, status. Keys of several columns are no names: of these
+    (and of views without keys) `results` is a list, one entry for each row that was asked, in that order, and
+    the maps are empty. What is not found or expired is null."""
+
+    feature_service: str | None
+    entities: dict[str, list[Value]]
+    features: dict[str, dict[str, Any]]
+    statuses: dict[str, dict[str, Status]]
+    results: list[OnlineRow] | None = None
+    metadata: OnlineMetadata
+
+
+@router.post("/online-features", response_model=OnlineFeatures)
+@direct
+async def get_online_features(
+    body: OnlineFeaturesBody, request: Request, _: Annotated[str, Depends(needs("features:read"))]
+) -> Response:
+    """The newest features of up to 10,000 entities, from the online store."""
+    began = time.perf_counter()
+    house: House = request.app.state.house
+    asked = Asked(body.feature_service, tuple(body.features or ()), body.full_feature_names)
+    read = await house.held_reads.prepared(asked)
+    if max(map(len, body.entities.values()), default=1) <= _AT_ONCE:
+        answer = read.read(body.entities)
+    else:
+        answer = await run_in_threadpool(read.read, body.entities)
+    parts = _parts(body, answer)
+    seconds = time.perf_counter() - began
+    request.app.state.metrics.online.observe(seconds)
+    told = b'"metadata":{"latency_ms":%.3f,"features_count":%d,"entities_count":%d}}'
+    parts.append(told % (seconds * 1000, len(answer.names), answer.count))
+    return JsonBytes(b"".join(parts))
+
+
+def _parts(body: OnlineFeaturesBody, answer: OnlineAnswer) -> list[bytes]:
+    """The answer up to its metadata."""
+    features, statuses = answer.rows_json(), answer.statuses_json()
+    head = b'{"feature_service":%b,"entities":%b,' % (to_json(body.feature_service), to_json(body.entities))
+    if len(body.entities) == 1:
+        [values] = body.entities.values()
+        keys = [to_json(value if isinstance(value, str) else _named(value)) for value in values]
+        return [
+            head,
+            b'"features":{',
+            b",".join([b"%b:%b" % pair for pair in zip(keys, features, strict=True)]),
+            b'},"statuses":{',
+            b",".join([b"%b:%b" % pair for pair in zip(keys, statuses, strict=True)]),
+            b"},",
+        ]
+    columns = list(body.entities.items())
+    rows = [
+        b'{"entities":%b,"features":%b,"statuses":%b}'
+        % (to_json({name: values[place] for name, values in columns}), features[place], statuses[place])
+        for place in range(answer.count)
+    ]
+    return [head, b'"features":{},"statuses":{},"results":[', b",".join(rows), b"],"]
+
+
+def _named(value: Any) -> str:
+    """As JSON writes it."""
+    return to_json(value).decode()

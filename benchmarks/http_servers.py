@@ -1,0 +1,60 @@
+"""The servers that are compared, each `python -m benchmarks.http_servers NAME PORT`: one uvicorn worker."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import uvicorn
+
+
+def asgard() -> Any:
+    """As `asgard up` serves it: tokens, limits, metrics, a line of log for each request."""
+    from asgard_pipelines.api.server import application
+
+    return application()
+
+
+def feast() -> Any:
+    """Stock Feast's feature server, over the same registry and the same file of online rows."""
+    from feast import FeatureStore, RepoConfig
+    from feast.feature_server import get_app
+
+    from asgard_pipelines.project import load
+    from asgard_pipelines.settings import Settings
+
+    settings = Settings.read()
+    config = RepoConfig(
+        project=load(settings).project,
+        provider="local",
+        registry={"registry_type": "sql", "path": settings.registry_database, "cache_ttl_seconds": 600},
+        online_store={"type": "sqlite", "path": str(settings.state_folder / "online_store.db")},
+        offline_store={"type": "dask"},
+        entity_key_serialization_version=3,
+    )
+    return get_app(FeatureStore(config=config), registry_ttl_sec=600)
+
+
+def empty() -> Any:
+    """What nothing costs: FastAPI with one route, no token, no log, a body that nobody reads."""
+    from fastapi import FastAPI
+    from starlette.responses import Response
+
+    app = FastAPI()
+
+    @app.post("/empty")
+    async def nothing() -> Response:
+        return Response(b"{}", media_type="application/json")
+
+    return app
+
+
+def main() -> None:
+    name, port = sys.argv[1], int(sys.argv[2])
+    made = {"asgard": asgard, "feast": feast, "empty": empty}[name]()
+    quiet: dict[str, Any] = {} if name == "asgard" else {"log_level": "error"}
+    uvicorn.run(made, port=port, access_log=False, server_header=False, log_config=None, **quiet)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Online features over HTTP: ours, stock Feast's feature server, and an empty route of the same framework."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from benchmarks.http_clients import load, request
+
+FEATURES = [f"f{number}" for number in range(20)]
+_KEYS, _REQUESTS, _SECONDS = 10_000, 500, 4.0
+_VIEW, _TABLE = "bench_features", "gold.bench_features"
+
+
+class Case(NamedTuple):
+    keys: int
+    clients: int
+
+
+CASES = [Case(1, 8), Case(1, 32), Case(100, 8), Case(100, 32)]
+
+
+@dataclass
+class Served:
+    """Of one server in one case: medians over its turns. Seconds."""
+
+    each: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class OnlineHttp:
+    measured: Mapping[tuple[str, Case], Served]
+
+    def of(self, server: str, case: Case, what: str) -> float:
+        return median(getattr(self.measured[server, case], what))
+
+
+@dataclass(frozen=True)
+class Server:
+    name: str
+    address: str
+    process: psutil.Process
+    requests: Callable[[int], Sequence[bytes]]
+    """By the number of keys."""
+
+
+def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) -> OnlineHttp:
+    """All servers run the whole time; each is asked in turn, so that a disturbance hits all alike."""
+    home = root / "online_http"
+    environment = {
+        "ASGARD_REPO": str(home / "shop"),
+        "ASGARD_HOME": str(home / "home"),
+        "ASGARD_AUTH": "on",
+        "ASGARD_RATE_LIMIT": "1000000/second",
+    }
+    os.environ |= environment
+    told("online_http: laying the tables")
+    token = world(home)
+    measured = {(name, case): Served() for name in ("asgard", "feast", "empty") for case in CASES}
+    with _serving("asgard", token) as ours, _serving("feast", None) as peer, _serving("empty", None) as floor:
+        for turn in range(runs + 1):  # the first warms up
+            for case in CASES:
+                for server in (ours, peer, floor):
+                    told(f"online_http: {server.name}, {case.keys} keys, {case.clients} clients, turn {turn}")
+                    seconds = 1.0 if turn == 0 else _SECONDS * scale
+                    _ask(server, case, seconds, measured[server.name, case] if turn else Served())
+    return OnlineHttp(measured)
+
+
+def _ask(server: Server, case: Case, seconds: float, into: Served) -> None:
+    requests = server.requests(case.keys)
+    before = sum(server.process.cpu_times()[:2])
+    found = load(server.address, requests, case.clients, seconds)
+    cpu = sum(server.process.cpu_times()[:2]) - before
+    into.each.append(found.each)
+    into.p99.append(found.percentile(0.99))
+    into.cpu.append(cpu / len(found.latencies))
+    into.failed += found.failed
+
+
+def world(home: Path) -> str:
+    """10,000 keys with 20 features, online; gives a token."""
+    from asgard_pipelines.declarations import FeatureViewBody
+    from asgard_pipelines.features import apply
+    from asgard_pipelines.features.materialization import materialize
+    from asgard_pipelines.lakehouse import Lakehouse
+    from asgard_pipelines.project import Wanted, init, load, put, settle_view
+    from asgard_pipelines.settings import Settings
+    from asgard_pipelines.state import create_token
+
+    settings = Settings.read()
+    if not home.exists():
+        init(home / "shop", empty=True)
+        random, lakehouse = np.random.default_rng(1), Lakehouse(settings)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows = {"customer_id": np.arange(_KEYS), "at": pa.array([now] * _KEYS, pa.timestamp("us"))}
+        rows |= {name: random.normal(0, 1, _KEYS) for name in FEATURES}
+        lakehouse.append(_TABLE, pa.table(rows), key="first")
+        body = FeatureViewBody.model_validate(
+            {
+                "name": _VIEW,
+                "entities": ["customer_id"],
+                "features": [{"name": name, "dtype": "float64"} for name in FEATURES],
+                "source": {"table_name": _TABLE, "timestamp_field": "at"},
+                "ttl_seconds": None,
+                "online": True,
+            }
+        )
+        settled = settle_view(body, load(settings), lakehouse)
+        wanted = [Wanted("entity", one, {}) for one in settled.entities]
+        put(settings, [*wanted, Wanted("feature_view", settled.view, {"entities": ["customer_id"]})], "bench")
+        apply(settings)
+        declarations = load(settings)
+        materialize(settings, lakehouse, declarations, declarations.view(_VIEW), lakehouse.pin(_TABLE))
+    return create_token(settings, f"bench{time.time_ns()}", ["features:read"], timedelta(days=1))
+
+
+@contextmanager
+def _serving(name: str, token: str | None) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "benchmarks.http_servers", name, str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _until_there(port)
+        yield Server(name, address, psutil.Process(process.pid), _requests(name, address, token))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _requests(name: str, address: str, token: str | None) -> Callable[[int], Sequence[bytes]]:
+    path = {"asgard": "/api/v1/features/online-features", "feast": "/get-online-features", "empty": "/empty"}[
+        name
+    ]
+    random = np.random.default_rng(2)
+
+    def made(keys: int) -> Sequence[bytes]:
+        found = []
+        for _ in range(_REQUESTS):
+            asked = {
+                "entities": {"customer_id": random.integers(0, _KEYS, keys).tolist()},
+                "features": [f"{_VIEW}:{feature}" for feature in FEATURES],
+            }
+            found.append(request(address, path, json.dumps(asked).encode(), token))
+        return found
+
+    return made
+
+
+def _until_there(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
