@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
+    push_flush_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="How long pushed rows wait, at most, until they are appended to their table, in seconds.",
+    )
     scripts: Literal["token", "open"] = Field(
         default="token",
         description="Who may upload scripts: `token`, who has one with the scope `scripts:run`, even with "

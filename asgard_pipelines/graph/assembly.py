@@ -7,12 +7,14 @@ import warnings
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.graph.feature_assets import feature_assets, online_assets
+from asgard_pipelines.graph.feature_assets import feature_assets
 from asgard_pipelines.graph.gold_assets import gold_assets, gold_specs
 from asgard_pipelines.graph.handoff import HandoffIOManager
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.model_assets import model_assets
+from asgard_pipelines.graph.online_assets import online_assets
 from asgard_pipelines.graph.prediction_assets import prediction_assets
+from asgard_pipelines.graph.push_flush import flush_job, flush_sensor
 from asgard_pipelines.graph.schedules import schedules
 from asgard_pipelines.graph.script_runs import script_job
 from asgard_pipelines.graph.sensors import keep_up_sensor
@@ -20,7 +22,7 @@ from asgard_pipelines.graph.table_checks import external_checks
 
 
 def definitions(declarations: Declarations, house: House | None = None) -> dg.Definitions:
-    """The same declarations always give the same graph; nothing is read but them.
+    """The same declarations always give the same graph; nothing is read but them and the settings.
 
     Args:
         house: what the assets work with; None: one that nobody listens to.
@@ -32,6 +34,10 @@ def definitions(declarations: Declarations, house: House | None = None) -> dg.De
 
 
 def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
+    sensors, jobs = [keep_up_sensor(declarations)], [script_job()]
+    if any(view.push_source for view in declarations.views):
+        jobs.append(flush_job(declarations))
+        sensors.append(flush_sensor(declarations, jobs[-1]))
     return dg.Definitions(
         assets=[
             *gold_specs(declarations),
@@ -42,9 +48,9 @@ def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
             *prediction_assets(declarations),
         ],
         asset_checks=external_checks(declarations),
-        sensors=[keep_up_sensor(declarations)],
+        sensors=sensors,
         schedules=schedules(declarations),
-        jobs=[script_job()],
+        jobs=jobs,
         resources={"house": house, "handoff": HandoffIOManager()},
         executor=dg.in_process_executor,
     )
