@@ -13,6 +13,7 @@
     │   ├── ColumnNotFound       COLUMN_NOT_FOUND
     │   ├── TypeMismatch         TYPE_MISMATCH
     │   ├── NotEnoughSamples     NOT_ENOUGH_SAMPLES
+    │   ├── NoDataFound          NO_DATA_FOUND
     │   ├── InvalidSql           INVALID_SQL
     │   ├── InvalidSettings      INVALID_SETTINGS
     │   └── InvalidDeclarations  INVALID_DECLARATIONS    (several Problems, reported together)
@@ -140,6 +141,17 @@ class TypeMismatch(Invalid):
 
 class NotEnoughSamples(Invalid):
     code = "NOT_ENOUGH_SAMPLES"
+
+
+class NoDataFound(Invalid):
+    """What was to be brought online has no rows."""
+
+    code = "NO_DATA_FOUND"
+
+    def __init__(self, view: str, table: str) -> None:
+        super().__init__(
+            f"No data found in source: '{table}' has no rows for '{view}'.", feature_view=view, table=table
+        )
 
 
 class InvalidSql(Invalid):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from asgard_pipelines.cli.console import answer, diagnostics
@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from asgard_pipelines.settings import Settings
 
 
-def run_and_tell(settings: Settings, declarations: Declarations, assets: Sequence[str], as_json: bool) -> int:
-    """Runs the assets in this process; 0 if all succeeded, else 1."""
+def run_and_tell(
+    settings: Settings,
+    declarations: Declarations,
+    assets: Sequence[str],
+    as_json: bool,
+    tags: Mapping[str, str] | None = None,
+) -> int:
+    """Runs the assets in this process; 0 if all succeeded, else 1. `tags` are the run's."""
     from asgard_pipelines.graph import run_assets
 
     selection = " or ".join(f'key:"{asset}"' for asset in assets)
     with RunProgress() as progress:
-        outcome = run_assets(settings, declarations, selection, on_event=progress.heard)
+        outcome = run_assets(settings, declarations, selection, tags=tags, on_event=progress.heard)
     if as_json:
         answer(outcome)
     else:

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from asgard_pipelines.graph.failures import RunFailure
     from asgard_pipelines.graph.instance import open_instance, prepare_instance
     from asgard_pipelines.graph.keeping_up import due
+    from asgard_pipelines.graph.materialization_runs import (
+        MaterializationState,
+        asked_assets,
+        asked_tags,
+        new_materialization_id,
+    )
     from asgard_pipelines.graph.promotion import promote_named, promote_version, roll_back
     from asgard_pipelines.graph.run_client import RunClient
     from asgard_pipelines.graph.run_states import RunState
@@ -34,6 +40,10 @@ _HOMES = {
     "prepare_instance": "instance",
     "RunFailure": "failures",
     "due": "keeping_up",
+    "MaterializationState": "materialization_runs",
+    "asked_assets": "materialization_runs",
+    "asked_tags": "materialization_runs",
+    "new_materialization_id": "materialization_runs",
     "promote_named": "promotion",
     "promote_version": "promotion",
     "roll_back": "promotion",
@@ -57,11 +67,14 @@ __all__ = [
     "LOCATION",
     "BackfillOutcome",
     "CheckResult",
+    "MaterializationState",
     "RunClient",
     "RunEvent",
     "RunFailure",
     "RunOutcome",
     "RunState",
+    "asked_assets",
+    "asked_tags",
     "cancel_job",
     "check_results",
     "daemon_heartbeat",
@@ -72,6 +85,7 @@ __all__ = [
     "job_now",
     "launch_backfill",
     "location_error",
+    "new_materialization_id",
     "open_instance",
     "prepare_instance",
     "promote_named",

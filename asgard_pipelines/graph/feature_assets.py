@@ -1,4 +1,4 @@
-"""Feature views in the graph: `features/<view>` pins its table, `online/<view>` serves it."""
+"""Feature views in the graph: `features/<view>` pins its table."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from asgard_pipelines.declarations import Declarations, FeatureView, OnDemandVie
 from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House
-from asgard_pipelines.graph.keys import feature_key, online_key, table_keys
+from asgard_pipelines.graph.keys import feature_key, table_keys
 from asgard_pipelines.graph.metadata import column_lineage, table_metadata, version_of
 
 
@@ -17,11 +17,6 @@ def feature_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
     keys = table_keys(declarations)
     views = [_view(view, keys) for view in declarations.views]
     return views + [_on_demand_view(view, declarations) for view in declarations.on_demand_views]
-
-
-def online_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
-    """One asset per view that is served online."""
-    return [_online(view) for view in declarations.views if view.online]
 
 
 def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefinition:
@@ -45,7 +40,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
             data_version=version_of(pin),
             metadata=table_metadata(run.lakehouse, pin)
             | {
-                "dagster/column_schema": _schema(view),
+                "dagster/column_schema": feature_schema(view),
                 "dagster/column_lineage": column_lineage(columns, keys),
                 "asgard/ttl": str(view.ttl) if view.ttl else "never expires",
             },
@@ -76,7 +71,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(str(pin.snapshot_id) for pin in pins.values())),
             metadata={
-                "dagster/column_schema": _schema(view),
+                "dagster/column_schema": feature_schema(view),
                 "asgard/function": view.fingerprint[:16],
             },
         )
@@ -84,44 +79,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
     return pin_sources
 
 
-def _online(view: FeatureView) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=online_key(view),
-        description=f"The newest values of `{view.name}` per entity, in the online store.",
-        group_name=group_of(view, "online"),
-        kinds={"feast", "sqlite", "online"},
-        deps=[feature_key(view)],
-        pool=f"online_{view.name}",
-        owners=[view.owner] if view.owner else None,
-        tags=view.shown_tags,
-        code_version=fingerprint(view),
-    )
-    @telling
-    def materialize_view(
-        context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        from asgard_pipelines.features import materialize_online
-
-        run = house.run(context.run.run_id)
-        pin = run.pin(view.table)
-        newest = run.lakehouse.newest(pin, view.timestamp)
-        written = 0
-        if newest is not None:
-            written = materialize_online(run.settings, run.lakehouse, view, pin, newest)
-        return dg.MaterializeResult(
-            data_version=version_of(pin),
-            metadata={
-                "dagster/row_count": written,
-                "dagster/column_schema": _schema(view),
-                "asgard/snapshot_id": str(pin.snapshot_id),
-                "asgard/as_of": newest.isoformat() if newest else "the table is empty",
-            },
-        )
-
-    return materialize_view
-
-
-def _schema(view: FeatureView | OnDemandView) -> dg.TableSchema:
+def feature_schema(view: FeatureView | OnDemandView) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(f.name, f.dtype, f.description or None) for f in view.features])
 
 

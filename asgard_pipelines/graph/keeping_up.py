@@ -85,7 +85,7 @@ def ground_of(
         declarations,
         observe(settings, lakehouse, declarations, instance),
         training_failures(settings, instance, declarations),
-        never_online(instance, declarations),
+        never_online(settings, declarations),
         datetime.now(UTC),
     )
 

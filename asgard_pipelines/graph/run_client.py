@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, Prediction
-from asgard_pipelines.errors import NotFound
+from asgard_pipelines.errors import Conflict, NotFound
 from asgard_pipelines.graph.asked_plans import prediction_plan, training_plan
 from asgard_pipelines.graph.handoff import handed_over
 from asgard_pipelines.graph.instance import open_instance
@@ -21,6 +22,12 @@ from asgard_pipelines.graph.launching import (
     require_loaded,
     require_running,
     terminate,
+)
+from asgard_pipelines.graph.materialization_runs import (
+    MaterializationState,
+    asked_assets,
+    asked_tags,
+    materialization_state,
 )
 from asgard_pipelines.graph.observation import report
 from asgard_pipelines.graph.plan import Ground, Plan
@@ -38,11 +45,13 @@ from asgard_pipelines.settings import Settings
 from asgard_pipelines.training import Election
 
 if TYPE_CHECKING:
+    from asgard_pipelines.features.materialization import Window
     from asgard_pipelines.lakehouse import Lakehouse
 
 _AROUND_A_SCRIPT_SECONDS = 600
 """For what is done before and after it; then Dagster ends its run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_MATERIALIZATION_ID = re.compile(r"mat_[A-Za-z0-9]{1,60}")
 
 
 class RunClient:
@@ -94,6 +103,40 @@ class RunClient:
         ground = self._ground(declarations)
         tags = {PRINCIPAL_TAG: principal, PREDICTION_ID_TAG: prediction_id}
         return self._launch(ground, prediction_plan(ground, prediction), tags)
+
+    def materialize(
+        self,
+        declarations: Declarations,
+        views: Sequence[str],
+        window: Window | None,
+        materialization_id: str,
+        principal: str,
+    ) -> str:
+        """Asks for a run that brings these views online, by an id (`new_materialization_id`); the run's id.
+
+        Args:
+            window: only rows of these event times, both included; the watermark stays. None: what changed.
+
+        Raises:
+            FeatureViewNotFound
+            Invalid: no view, one that is not online, or a window that ends before it begins.
+            Conflict: a view's table has not been written yet.
+            BackendUnavailable
+        """
+        keys = asked_assets(declarations, views)
+        tags = asked_tags(materialization_id, window)
+        for table in {declarations.view(name).table for name in views}:
+            if not self._lakehouse.exists(table):
+                raise Conflict(f"Table '{table}' has not been written yet.", table=table)
+        return launch(self._dagster, keys, {**tags, PRINCIPAL_TAG: principal})
+
+    def materialization(self, materialization_id: str) -> MaterializationState:
+        """How one that was asked for goes. Raises NotFound."""
+        if not _MATERIALIZATION_ID.fullmatch(materialization_id):
+            raise NotFound(
+                f"Materialization '{materialization_id}' not found.", materialization_id=materialization_id
+            )
+        return materialization_state(self._settings, self._instance, materialization_id)
 
     def run_script(self, job_id: str, principal: str) -> str:
         """Asks for the run of an uploaded script; the run's id. One that was asked for before is taken.

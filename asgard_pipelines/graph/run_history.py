@@ -9,9 +9,8 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.graph.keys import online_key
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import last_election, worker_is_gone
+from asgard_pipelines.state import last_election, last_materialized, worker_is_gone
 
 MODELS_TAG = "asgard/models"
 """Names of the models that a run retrains, separated by commas."""
@@ -25,6 +24,10 @@ SCRIPT_JOB_TAG = "asgard/script_job"
 """The id of the uploaded script's job."""
 PREDICTION_ID_TAG = "asgard/prediction_id"
 """The id that the prediction asked for is to have."""
+MATERIALIZATION_TAG = "asgard/materialization_id"
+"""The id by which a materialization was asked for; such a one fails where there are no rows."""
+WINDOW_START_TAG, WINDOW_END_TAG = "asgard/window_start", "asgard/window_end"
+"""The event times (ISO 8601, both included) of which online views take rows; without them, what changed."""
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -84,9 +87,7 @@ def unsuccessful_tries(instance: dg.DagsterInstance, plan: str) -> int:
     return instance.get_runs_count(ended)
 
 
-def never_online(instance: dg.DagsterInstance, declarations: Declarations) -> list[str]:
-    """Names of the online views that no run has materialized yet."""
-    views = [view for view in declarations.views if view.online]
-    return [
-        view.name for view in views if instance.get_latest_materialization_event(online_key(view)) is None
-    ]
+def never_online(settings: Settings, declarations: Declarations) -> list[str]:
+    """Names of the online views that no run has brought to a snapshot yet."""
+    brought = last_materialized(settings, windows=False)
+    return [view.name for view in declarations.views if view.online and view.name not in brought]

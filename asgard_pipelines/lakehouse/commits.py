@@ -15,7 +15,7 @@ from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError,
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan, Table, Transaction
-from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
@@ -147,6 +147,18 @@ class Writer:
 
         self._until_landed(pin.table, attempt)
 
+    def untag(self, name: str, tags: Sequence[str]) -> None:
+        def attempt() -> None:
+            table = self._catalog.load(name)
+            change = table.manage_snapshots()
+            there = [tag for tag in tags if tag in tags_of(table)]
+            for tag in there:
+                change = change.remove_tag(tag)
+            if there:
+                change.commit()
+
+        self._until_landed(name, attempt)
+
     def find(self, name: str, key: str) -> Pin | None:
         table = self._catalog.find(name)
         snapshot = table and with_key(table, key)
@@ -202,6 +214,14 @@ class Writer:
                     raise BackendUnavailable(f"The catalog fails: {error.orig}.", table=name) from error
             time.sleep(wait)
         raise AssertionError("waits do not end")
+
+
+def tags_of(table: Table) -> dict[str, int]:
+    return {
+        name: ref.snapshot_id
+        for name, ref in table.refs().items()
+        if ref.snapshot_ref_type == SnapshotRefType.TAG
+    }
 
 
 def with_key(table: Table, key: str) -> Snapshot | None:

@@ -36,6 +36,15 @@ def as_of(table: Table, name: str, instant: datetime) -> Snapshot:
     )
 
 
+def descends(table: Table, snapshot_id: int | None, older: int) -> bool:
+    """Whether `older` is the snapshot or one that it was made from, as far as its history is left."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    while snapshot is not None and snapshot.snapshot_id != older:
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None
+    return snapshot is not None
+
+
 def committed(snapshot: Snapshot) -> datetime:
     """When it was committed, in milliseconds, UTC."""
     return datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from asgard_pipelines.errors import Unsupported
 from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.filters import expression
 from asgard_pipelines.lakehouse.parquet_parts import Layout, ParquetParts, Projection
+from asgard_pipelines.lakehouse.picked_files import PickedFile, Tally
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.reads import plan, projected
 from asgard_pipelines.lakehouse.sources import DataFile, Positions
@@ -35,7 +36,17 @@ _TIME_BYTES = 8
 
 @dataclass(frozen=True)
 class PinnedSource:
+    """
+    Args:
+        only: path -> the rows of that file which stand, None for all; other files are left out.
+        where: predicates that files are pruned by besides those asked; their rows are not.
+        tally: counts what is read.
+    """
+
     table: PinnedTable
+    only: Mapping[str, Positions | None] | None = None
+    where: Sequence[Predicate] = ()
+    tally: Tally | None = None
 
     @property
     def pin(self) -> Pin:
@@ -46,8 +57,10 @@ class PinnedSource:
         return self.table.arrow_schema
 
     def files(self, where: Sequence[Predicate]) -> list[DataFile]:
-        condition = expression(where, self.table.schema, self.pin.table)
+        condition = expression([*self.where, *where], self.table.schema, self.pin.table)
         tasks = sorted(plan(self.table, condition), key=lambda task: str(task.file.file_path))
+        if self.only is not None:
+            tasks = [task for task in tasks if task.file.file_path in self.only]
         for task in tasks:
             if task.file.file_format != FileFormat.PARQUET:
                 raise Unsupported(
@@ -56,19 +69,33 @@ class PinnedSource:
                     table=self.pin.table,
                     file=task.file.file_path,
                 )
-        deletes = _read_all_delete_files(self.table.io, tasks)
         seen: dict[bytes, _Seen] = {}
         return [
-            self._file(
-                _PinnedLayout(self.table, task, seen), _positions(deletes.get(task.file.file_path, []))
-            )
-            for task in tasks
+            self._file(_PinnedLayout(self.table, task, seen), deleted)
+            for task, deleted in zip(tasks, deleted_rows(self.table, tasks), strict=True)
         ]
 
     def _file(self, layout: _PinnedLayout, deleted: Positions) -> DataFile:
         path = str(layout.task.file.file_path)
         stored = self.table.io.new_input(path)
-        return ParquetParts(path, lambda: stored.open(), layout, deleted)
+        file = ParquetParts(path, lambda: stored.open(), layout, deleted)
+        picked = self.only[path] if self.only is not None else None
+        if picked is None and self.tally is None:
+            return file
+        size = partial(column_bytes, self.table, layout.task)
+        return PickedFile(file, picked, self.tally or Tally(), size)
+
+
+def deleted_rows(table: PinnedTable, tasks: Sequence[FileScanTask]) -> list[Positions]:
+    """Of each file the rows that are deleted from it; their delete files are read."""
+    deletes = _read_all_delete_files(table.io, tasks)
+    return [_positions(deletes.get(task.file.file_path, [])) for task in tasks]
+
+
+def column_bytes(table: PinnedTable, task: FileScanTask, columns: Sequence[str]) -> int:
+    """How many bytes the columns take in a file, as its manifest says; 0 for what it does not say."""
+    sizes = task.file.column_sizes or {}
+    return sum(sizes.get(one, 0) for one in _leaves(projected(table, columns)))
 
 
 def _positions(deletes: Sequence[pa.ChunkedArray]) -> Positions:

@@ -6,15 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from asgard_pipelines.declarations import Declarations, FeatureRef
-from asgard_pipelines.errors import FeatureViewNotFound, Invalid, InvalidDeclarations, InvalidSettings
-from asgard_pipelines.features import apply, historical_features, materialize_online, read_repo, store
+from asgard_pipelines.errors import Invalid, InvalidDeclarations, InvalidSettings
+from asgard_pipelines.features import apply, historical_features, read_repo, store
+from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings
 
@@ -166,19 +167,40 @@ def test_what_is_materialized_is_what_feast_reads_online(repo: Path) -> None:
     settings = Settings.read()
     lakehouse = Lakehouse(settings)
     aggregates(lakehouse)
-    view = next(view for view in read_repo(settings).views if view.name == "customer_orders")
-    pin = lakehouse.pin(view.table)
-    with pytest.raises(FeatureViewNotFound):
-        materialize_online(settings, lakehouse, view, pin, FEB)
+    contents = read_repo(settings)
     apply(settings)
-    assert materialize_online(settings, lakehouse, view, pin, FEB) == 2
-    assert materialize_online(settings, lakehouse, view, pin, datetime(1997, 1, 31)) == 0
+    declared = Declarations(project=store(settings).project, entities=contents.entities, views=contents.views)
+    view = declared.view("customer_orders")
+    assert materialize(settings, lakehouse, declared, view, lakehouse.pin(view.table)).written == 2
     read = store(settings).get_online_features(
         ["customer_orders:total_orders", "customer_orders:total_spent"],
         [{"customer_id": "a"}, {"customer_id": "b"}, {"customer_id": "z"}],
     )
     assert read.to_dict()["total_orders"] == [3, 1, None]
     assert read.to_dict()["total_spent"] == [1.5, None, None]
+
+
+def test_feast_s_own_materialize_agrees_and_the_registry_keeps_what_it_needs(repo: Path) -> None:
+    settings = Settings.read()
+    lakehouse = Lakehouse(settings)
+    aggregates(lakehouse)
+    apply(settings)
+    opened = store(settings)
+    start, end = datetime(1997, 1, 1, tzinfo=UTC), datetime(1998, 1, 1, tzinfo=UTC)
+    opened.materialize(start, end, feature_views=["customer_orders"])
+    asked = [{"customer_id": key} for key in ("a", "b", "z")]
+    names = ["customer_orders:total_orders", "customer_orders:total_spent"]
+    by_feast = opened.get_online_features(names, asked).to_dict()
+    contents = read_repo(settings)
+    declared = Declarations(project=opened.project, entities=contents.entities, views=contents.views)
+    view = declared.view("customer_orders")
+    materialize(settings, lakehouse, declared, view, lakehouse.pin(view.table))
+    assert opened.get_online_features(names, asked).to_dict() == by_feast
+    opened.materialize_incremental(end + timedelta(days=1), feature_views=["customer_orders"])
+    assert opened.get_online_features(names, asked).to_dict() == by_feast
+    assert by_feast["total_orders"] == [3, 1, None]
+    recorded = store(settings).get_feature_view("customer_orders").materialization_intervals
+    assert recorded == [(start, end), (end, end + timedelta(days=1))]
 
 
 def rhythm(settings: Settings, lakehouse: Lakehouse) -> pa.Table:

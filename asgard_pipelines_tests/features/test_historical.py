@@ -14,7 +14,6 @@ import pytest
 from asgard_pipelines.declarations import Declarations, Feature, FeatureRef, FeatureView, Where
 from asgard_pipelines.errors import ColumnNotFound, Invalid, SnapshotNotFound, TypeMismatch
 from asgard_pipelines.features import historical_features
-from asgard_pipelines.features.whole_state import current_rows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 
@@ -150,19 +149,6 @@ def test_what_cannot_be_answered_is_refused_by_name(lakehouse: Lakehouse) -> Non
             refs("orders", "total"),
             {},
         )
-
-
-def test_current_rows_are_the_newest_of_each_key_as_of_an_instant(lakehouse: Lakehouse) -> None:
-    pin = lakehouse.pin("gold.aggregates")
-    at_feb = current_rows(lakehouse.settings, lakehouse, view(), pin, FEB)
-    assert at_feb.to_pylist() == [{"customer_id": "a", "total": 1, "spent": 1.0, "created_at": FEB}]
-    later = current_rows(lakehouse.settings, lakehouse, view(), pin, datetime(2026, 1, 1, tzinfo=UTC))
-    assert sorted((r["customer_id"], r["total"]) for r in later.to_pylist()) == [("a", 2), ("b", 8)]
-    as_landed = view(created_timestamp="landed_at")
-    assert ("a", 1) in [
-        (r["customer_id"], r["total"])
-        for r in current_rows(lakehouse.settings, lakehouse, as_landed, pin, MAR).to_pylist()
-    ]
 
 
 def test_the_demo_s_purchases_are_joined_as_a_loop_over_them_would(settings: Settings) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from asgard_pipelines.declarations import Declarations, FeatureRef
 from asgard_pipelines.errors import Invalid, TypeMismatch
-from asgard_pipelines.features import OnlineReads, apply, historical_features, materialize_online
+from asgard_pipelines.features import OnlineReads, apply, historical_features
+from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
@@ -75,7 +76,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, 
         declarations = load(settings)
         apply(settings)
         view = declarations.view("visits")
-        materialize_online(settings, lakehouse, view, lakehouse.pin("gold.visits"), NOON)
+        materialize(settings, lakehouse, declarations, view, lakehouse.pin("gold.visits"), as_of=NOON)
         yield settings, lakehouse, declarations
 
 

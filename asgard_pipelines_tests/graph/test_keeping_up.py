@@ -54,7 +54,11 @@ def test_the_first_landing_builds_trains_and_predicts_in_one_run(shop: Any) -> N
     assert predicted(shop, "2024-10") == {elected(shop).version}
     scored = len(shop.rows("gold.return_predictions"))
     progress = [(event.asset, event.done, event.total) for event in heard if event.kind == "rows"]
-    assert progress == [("predictions/return_predictions", done, scored) for done in (0, scored)]
+    habits = len({row["customer_id"] for row in shop.rows("gold.customer_habits")})
+    assert progress == [
+        ("online/habits", habits, habits),
+        *(("predictions/return_predictions", done, scored) for done in (0, scored)),
+    ]
 
 
 def test_a_second_look_finds_nothing_due(settled: Any) -> None:

@@ -1,0 +1,127 @@
+"""What a run for a view is to do: decided from the ledger and the table's history alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from asgard_pipelines.errors import SnapshotNotFound, TableNotFound
+from asgard_pipelines.features.materialization.view_rows import ViewRows
+from asgard_pipelines.features.materialization.whole import Former
+from asgard_pipelines.features.online.store import OnlineStore
+from asgard_pipelines.lakehouse import Lakehouse, Pin
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import (
+    Materialization,
+    MaterializationKind,
+    materializations,
+    unsettled,
+    watermark,
+)
+
+Window = tuple[datetime, datetime]
+"""Event times, both included; a naive one is UTC."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is to be done, to the state at `pin`."""
+
+    kind: MaterializationKind
+    pin: Pin
+    store: str
+    """The store's identity."""
+    mark: Materialization | None = None
+    """The watermark, from which it moves."""
+    unsettled: Sequence[Materialization] = ()
+    since: Former | None = None
+    """A difference starts there."""
+    others: Sequence[Former] = field(default_factory=list)
+    """What else may have got into the store."""
+    remark: str | None = None
+    """Why the whole state is written."""
+    drops: bool = False
+    """What is stored goes first: nobody would find it by the view's present keys."""
+
+
+def chosen_course(
+    settings: Settings,
+    lakehouse: Lakehouse,
+    store: OnlineStore,
+    rows: ViewRows,
+    pin: Pin,
+    window: Window | None = None,
+) -> Course:
+    """
+    Raises:
+        TableNotFound, SnapshotNotFound: of `pin`.
+    """
+    view = rows.view
+    identity = store.identity(view.name)
+    mark, left = watermark(settings, view.name, identity), unsettled(settings, view.name, identity)
+    past = [*([mark] if mark else []), *left]
+    if any(run.read_as["key_types"] != rows.read_as["key_types"] for run in past):
+        return Course("whole", pin, identity, mark, left, drops=True)
+    if window is not None:
+        return Course("window", pin, identity)
+    others = _formers(lakehouse, rows, pin, left)
+    if mark is None:
+        address = f"{store.address}#"
+        earlier = materializations(settings, view=view.name)
+        lost = any(run.store.startswith(address) and run.store != identity for run in earlier)
+        told = "The store lost what was written before." if lost else "Nothing was written before."
+        return Course("whole", pin, identity, None, left, None, others, told)
+    former = Pin(mark.table_name, mark.to_snapshot)
+    if not _stands(lakehouse, former):
+        told = f"{former}, up to which the store was brought, is gone."
+        return Course("whole", pin, identity, mark, left, None, others, told)
+    since = Former(ViewRows.recalled(view.name, mark.read_as, rows.threads), former, mark.as_of)
+    if otherwise := _why_whole(lakehouse, rows, pin, mark, left):
+        return Course("whole", pin, identity, mark, left, None, [since, *others], otherwise)
+    if _is_overtaken(lakehouse, pin, former):
+        told = f"The store was brought to a later snapshot than {pin.snapshot_id} meanwhile."
+        return Course("difference", former, identity, mark, left, since, others, told)
+    return Course("difference", pin, identity, mark, left, since, others)
+
+
+def _why_whole(
+    lakehouse: Lakehouse, rows: ViewRows, pin: Pin, mark: Materialization, left: Sequence[Materialization]
+) -> str | None:
+    if any(run.fingerprint != rows.fingerprint for run in (mark, *left)):
+        return "The view is declared otherwise than before."
+    former = Pin(mark.table_name, mark.to_snapshot)
+    if not lakehouse.same_columns(former, pin, rows.columns):
+        return "A column ended and began anew."
+    return None
+
+
+def _formers(lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Materialization]) -> list[Former]:
+    """From where other runs may have written, each once, as far as that can be looked up still."""
+    found: dict[tuple[str, int, str], Former] = {}
+    for run in runs:
+        at = Pin(run.table_name, run.to_snapshot)
+        same = run.fingerprint == rows.fingerprint
+        if run.to_snapshot is None or (same and at == pin) or not _stands(lakehouse, at):
+            continue
+        former = Former(ViewRows.recalled(run.view, run.read_as, rows.threads), at, run.as_of)
+        known = found.get((run.table_name, run.to_snapshot, run.fingerprint))
+        if known is None or known.as_of < run.as_of:
+            found[run.table_name, run.to_snapshot, run.fingerprint] = former
+    return list(found.values())
+
+
+def _stands(lakehouse: Lakehouse, pin: Pin) -> bool:
+    try:
+        lakehouse.schema(pin)
+    except (SnapshotNotFound, TableNotFound):
+        return False
+    return True
+
+
+def _is_overtaken(lakehouse: Lakehouse, pin: Pin, former: Pin) -> bool:
+    """Whether the store was brought to a snapshot that was made from the pinned one and still stands."""
+    if pin == former or pin.snapshot_id is None or former.snapshot_id is None:
+        return False
+    stands = lakehouse.descends(lakehouse.pin(pin.table), former.snapshot_id)
+    return stands and lakehouse.descends(former, pin.snapshot_id)

@@ -1,0 +1,233 @@
+"""After a materialization the store holds what the join gives, whatever happened to the table before."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta
+
+import pytest
+
+from asgard_pipelines.errors import NoDataFound
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import materializations, watermark
+from asgard_pipelines_tests.features.materialization.world import HOUR, LATER, NOON, TABLE, World, order
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world(settings: Settings) -> World:
+    """Customers 1 to 4 ordered at noon, customer 1 the day before too; all of it is online."""
+    made = World(settings)
+    made.append(order(1, 5, NOON - DAY))
+    made.append(*(order(customer, customer * 10) for customer in (1, 2, 3, 4)))
+    made.materialize()
+    assert made.amounts(1, 2, 3, 4, 5) == [10, 20, 30, 40, None]
+    return made
+
+
+def test_a_late_row_arrives_and_an_older_one_than_the_stored_does_not(world: World) -> None:
+    world.append(order(5, 50, NOON - 30 * DAY), order(1, 7, NOON - HOUR))
+    run = world.materialize()
+    assert world.amounts(1, 5) == [10, 50]
+    assert (run.kind, run.written, run.skipped, run.rows_read, run.files_read) == ("difference", 1, 1, 2, 1)
+
+
+def test_a_restatement_arrives_older_equal_or_newer(world: World) -> None:
+    world.restate([1], order(1, 11, NOON))
+    world.restate([2], order(2, 21, NOON - HOUR))
+    world.restate([3], order(3, 31, NOON + HOUR))
+    run = world.materialize()
+    assert world.amounts(1, 2, 3, 4) == [11, 21, 31, 40]
+    assert run.written == 3
+
+
+def test_a_restatement_to_a_lower_value_at_the_same_instant_arrives(world: World) -> None:
+    world.restate([3], order(3, 1, NOON))
+    world.materialize()
+    assert world.amounts(3) == [1]
+
+
+def test_of_equal_event_times_the_later_created_wins_then_the_greatest_values(world: World) -> None:
+    world.append(order(1, 2, NOON, created=NOON), order(2, 2, NOON), order(3, 99, NOON))
+    world.append(order(4, 1, NOON, created=NOON), order(4, 2, NOON, created=NOON + HOUR))
+    world.materialize()
+    assert world.amounts(1, 2, 3, 4) == [2, 20, 99, 2]
+    assert world.online([1, 2, 3, 4]) == world.offline([1, 2, 3, 4])
+
+
+def test_a_deletion_puts_back_what_survives(world: World) -> None:
+    newest = max(n for n in world.numbers() if n % 10_000 == 0)  # customer 1's order of noon
+    world.delete_rows(newest)
+    run = world.materialize()
+    assert world.amounts(1, 2) == [5, 20]
+    assert run.written == 1
+
+
+def test_a_key_that_is_gone_is_gone_online(world: World) -> None:
+    world.restate([1, 2])
+    world.materialize()
+    assert world.amounts(1, 2, 3) == [None, None, 30]
+    assert world.store.count(world.view) == 2
+
+
+def test_what_was_pushed_meanwhile_stays_whatever_is_deleted(world: World) -> None:
+    pushed = world.lakehouse.read_table(world.pin).slice(0, 1).to_pylist()[0]
+    import pyarrow as pa
+
+    row = {
+        "customer_id": pa.array([2], pa.int64()),
+        "amount": pa.array([77], pa.int64()),
+        "city": pa.array(["Bonn"]),
+        "at": pa.array([NOON + HOUR], pa.timestamp("us")),
+        "created": pa.array([None], pa.timestamp("us")),
+    }
+    assert pushed["customer"] in (1, 2, 3, 4)
+    world.store.write(world.view, pa.table(row))
+    world.restate([2])
+    world.materialize()
+    assert world.amounts(2) == [77]
+
+
+def test_compaction_writes_nothing(world: World) -> None:
+    world.compact()
+    run = world.materialize()
+    assert (run.written, run.skipped) == (0, 0)
+    assert run.rows_read == 10  # five rows, before and after
+
+
+def test_a_column_that_the_view_does_not_read_may_change(world: World) -> None:
+    rows = [row | {"n": None} for row in world.lakehouse.read_table(world.pin).to_pylist()]
+    world.restate([1, 2, 3, 4], *rows)
+    world.materialize()
+    assert world.online([1, 2, 3, 4]) == world.offline([1, 2, 3, 4])
+
+
+def test_nothing_changed_reads_and_writes_nothing(world: World) -> None:
+    run = world.materialize()
+    assert (run.rows_read, run.written, run.files_read, run.bytes_read) == (0, 0, 0, 0)
+
+
+def test_a_row_dated_in_the_future_counts_when_its_time_has_come(world: World) -> None:
+    world.append(order(1, 99, NOON + DAY), order(2, 98, NOON, created=NOON + DAY))
+    before = LATER  # the first run was as of later; another view starts afresh
+    world.store.drop(world.view)
+    now = (NOON + HOUR).replace(tzinfo=UTC)
+    assert world.materialize(as_of=now).kind == "whole"
+    assert world.amounts(1, 2, as_of=now) == [10, 20]
+    run = world.materialize(as_of=before)
+    assert world.amounts(1, 2) == [99, 98]
+    assert (run.kind, run.written) == ("difference", 2)
+
+
+def test_a_backfill_never_makes_a_value_older(world: World) -> None:
+    world.append(order(2, 1, NOON - 3 * DAY), order(6, 60, NOON - 3 * DAY), order(7, 70, NOON - 9 * DAY))
+    run = world.materialize(window=(NOON - 4 * DAY, NOON - 2 * DAY))
+    assert world.amounts(2, 6, 7) == [20, 60, None]
+    assert (run.kind, run.written, run.skipped) == ("window", 1, 1)
+    mark = watermark(world.settings, "orders", run.store)
+    assert mark is not None
+    assert mark.kind == "whole"
+    world.materialize()
+    assert world.amounts(2, 6, 7) == [20, 60, 70]
+
+
+def test_what_only_a_window_brought_is_taken_back_when_it_is_deleted(world: World) -> None:
+    world.append(order(6, 60, NOON))
+    world.materialize(window=(NOON, NOON))
+    assert world.amounts(6) == [60]
+    world.restate([6])
+    world.materialize()
+    assert world.amounts(6) == [None]
+
+
+def test_ten_windows_at_once_leave_the_newest_and_lose_no_record(world: World) -> None:
+    days = range(10)
+    world.append(*(order(9, day, NOON + day * DAY) for day in days))
+    with ThreadPoolExecutor(10) as pool:
+        windows = [(NOON + day * DAY, NOON + day * DAY + HOUR) for day in days]
+        runs = list(pool.map(lambda window: world.materialize(window=window), windows))
+    assert world.amounts(9) == [9]
+    kept = materializations(world.settings, view="orders")
+    assert {run.run_id for run in runs} <= {run.run_id for run in kept if run.status == "completed"}
+
+
+def test_runs_at_once_for_several_snapshots_end_at_the_newest(world: World) -> None:
+    pins = [world.append(order(8, number, NOON + number * HOUR)) for number in range(6)]
+    pins.append(world.restate([8], order(8, 100, NOON)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(world.materialize, pins))
+    world.materialize()
+    assert world.amounts(8) == [100]
+    assert world.online([1, 2, 3, 4, 8]) == world.offline([1, 2, 3, 4, 8])
+
+
+def test_the_watermark_never_goes_back(world: World) -> None:
+    old = world.pin
+    new = world.append(order(1, 111, NOON + HOUR))
+    world.materialize(new)
+    late = world.materialize(old)
+    assert world.amounts(1) == [111]
+    assert late.remark is not None
+    mark = watermark(world.settings, "orders", late.store)
+    assert mark is not None
+    assert mark.to_snapshot == new.snapshot_id
+
+
+def test_a_table_that_was_rolled_back_is_followed(world: World) -> None:
+    old = world.pin
+    world.append(order(1, 111, NOON + HOUR), order(6, 60))
+    world.materialize()
+    table = world.lakehouse.catalog.load(TABLE)
+    assert old.snapshot_id is not None
+    table.manage_snapshots().rollback_to_snapshot(old.snapshot_id).commit()
+    world.materialize()
+    assert world.amounts(1, 6) == [10, None]
+
+
+def test_an_expired_watermark_costs_the_whole_state_and_is_said(world: World) -> None:
+    old = world.pin
+    world.append(order(6, 60))
+    world.lakehouse.untag(TABLE, list(world.lakehouse.tags(TABLE)))
+    table = world.lakehouse.catalog.load(TABLE)
+    table.maintenance.expire_snapshots().by_id(old.snapshot_id).commit()
+    run = world.materialize()
+    assert run.kind == "whole"
+    assert run.remark is not None
+    assert "is gone" in run.remark
+    assert world.amounts(1, 6) == [10, 60]
+
+
+def test_the_snapshot_of_the_watermark_cannot_expire_and_no_other_is_held(world: World) -> None:
+    for number in range(3):
+        world.append(order(6, number, NOON + number * HOUR))
+        world.materialize()
+    assert list(world.lakehouse.tags(TABLE).values()) == [world.pin.snapshot_id]
+
+
+def test_another_declaration_writes_the_whole_state_older_rows_too(world: World) -> None:
+    world.append(order(1, 9, NOON - 2 * DAY, created=NOON + DAY))
+    world.restate([3])
+    world.declare(timestamp="created", created_timestamp=None)
+    run = world.materialize()
+    assert (run.kind, run.remark) == ("whole", "The view is declared otherwise than before.")
+    assert world.amounts(1, 2, 3) == [9, None, None]
+
+
+def test_a_store_that_lost_its_data_gets_all_of_it_again(world: World) -> None:
+    world.store.drop(world.view)
+    run = world.materialize()
+    assert run.remark == "The store lost what was written before."
+    assert world.amounts(1, 2, 3, 4) == [10, 20, 30, 40]
+
+
+def test_an_empty_table_is_an_error_only_where_rows_are_required(settings: Settings) -> None:
+    world = World(settings)
+    world.append()
+    assert world.materialize().written == 0
+    with pytest.raises(NoDataFound, match="No data found in source"):
+        world.materialize(require_rows=True)
+    failed = materializations(settings, view="orders")[0]
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert failed.error.startswith("No data found in source")

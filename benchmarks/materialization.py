@@ -1,0 +1,230 @@
+"""The second materialization of a view whose table changed in 2 % of its files: by us, and by stock Feast.
+
+A table of 50 files, each of keys of its own; one file is written anew, with new values and new event times,
+so that stock Feast (which knows nothing but event times) finds them as well. Both write to a SQLite file of
+their own, which holds nothing before: what is measured is finding, reading and writing the changed keys.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.child import Work
+from benchmarks.measure import Contender, Measured, in_turns
+
+if TYPE_CHECKING:
+    from asgard_pipelines.declarations import Declarations
+    from asgard_pipelines.lakehouse import Lakehouse
+    from asgard_pipelines.settings import Settings
+
+FILES, FEATURES, KEYS = 50, 20, 1_000_000
+_TABLE, _KEY = "gold.stats", "customer_id"
+_THEN = datetime(2026, 1, 1)
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+_TTL = timedelta(days=30)
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """`bytes`: contender -> what its process read, by the kernel's count."""
+
+    keys: int
+    changed: int
+    measured: dict[str, Measured]
+    bytes: dict[str, int]
+
+
+def measure(data: Path, scale: float, runs: int, told: Callable[[str], None]) -> Materialized:
+    home = data / f"materialization-{scale:g}-{_VERSION}"
+    per_file = int(KEYS * scale) // FILES
+    if not home.exists():
+        told("the table of the materialization")
+        _generate(home, per_file)
+    contenders = {"ours": partial(_ours, home, per_file), "feast": partial(_feast, home, per_file)}
+    measured = in_turns({name: Contender(make, runs) for name, make in contenders.items()}, told, "spawn")
+    read = {name: _bytes_read(make) for name, make in contenders.items()}
+    return Materialized(per_file * FILES, per_file, measured, read)
+
+
+def _generate(home: Path, per_file: int) -> None:
+    making = home.with_suffix(".making")
+    shutil.rmtree(making, ignore_errors=True)
+    settings = _settings(making)
+    lakehouse = _lakehouse(settings)
+    for number in range(FILES):
+        rows = _rows(range(number * per_file, (number + 1) * per_file), _THEN + timedelta(hours=number), 1)
+        lakehouse.append(_TABLE, rows, key=str(number))
+    from asgard_pipelines.lakehouse import Between
+
+    keys = range(7 * per_file, 8 * per_file)
+    rows = _rows(keys, _NOW.replace(tzinfo=None) - timedelta(days=1), 2)
+    lakehouse.overwrite(_TABLE, rows, where=[Between(_KEY, keys[0], keys[-1])], key="again")
+    # Absolute paths stand in the metadata: what was made there is moved as a link
+    home.symlink_to(making.name)
+
+
+def _rows(keys: range, at: datetime, seed: int) -> pa.Table:
+    random = np.random.default_rng((seed, keys[0]))
+    times = np.datetime64(at, "us") + np.arange(len(keys)) * np.timedelta64(1, "ms")
+    columns = {_KEY: pa.array(np.arange(keys[0], keys[-1] + 1)), "at": pa.array(times)}
+    for number in range(FEATURES):
+        whole = random.integers(0, 1_000_000, len(keys))
+        columns[f"f{number:02}"] = pa.array(whole if number % 2 else whole / 1000)
+    return pa.table(columns)
+
+
+def _settings(home: Path, online: Path | None = None) -> Settings:
+    from asgard_pipelines.settings import Settings
+
+    return Settings(home=home, online_store=f"sqlite:///{online}" if online else None)
+
+
+def _lakehouse(settings: Settings) -> Lakehouse:
+    from asgard_pipelines.lakehouse import Lakehouse
+
+    return Lakehouse(settings)
+
+
+def _declarations() -> Declarations:
+    from asgard_pipelines.declarations import Declarations, Entity, Feature, FeatureView, Where
+
+    where = Where(file="benchmark.py", line=1)
+    names = {f"f{number:02}": "int64" if number % 2 else "float64" for number in range(FEATURES)}
+    view = FeatureView(
+        name="stats",
+        where=where,
+        entities=["customer"],
+        join_keys={_KEY: _KEY},
+        features=[Feature(name=name, dtype=dtype, column=name) for name, dtype in names.items()],
+        table=_TABLE,
+        timestamp="at",
+        ttl=_TTL,
+        online=True,
+    )
+    customer = Entity(name="customer", where=where, join_key=_KEY, dtype="int64")
+    return Declarations(project="bench", entities=[customer], views=[view])
+
+
+def _ours(home: Path, changed: int) -> Work:
+    """The ledger says that the store was brought to the snapshot before."""
+    from asgard_pipelines.features.materialization import materialize
+    from asgard_pipelines.features.materialization.view_rows import ViewRows
+    from asgard_pipelines.features.online import online_store
+    from asgard_pipelines.state import Figures, Materialization, begin_materialization, finish_materialization
+
+    folder = Path(tempfile.mkdtemp())
+    settings = _settings(home.resolve(), folder / "online.db")
+    settings = settings.model_copy(update={"state_url": f"sqlite:///{folder / 'state.db'}"})
+    lakehouse, declarations = _lakehouse(settings), _declarations()
+    view = declarations.view("stats")
+    rows = ViewRows.of(declarations, view, settings.thread_count)
+    store = online_store(settings, declarations.project)
+    before = lakehouse.find(_TABLE, str(FILES - 1))
+    assert before is not None  # the last of the first files
+    first = Materialization(
+        run_id="first",
+        view=view.name,
+        store=store.identity(view.name),
+        fingerprint=rows.fingerprint,
+        table_name=_TABLE,
+        read_as=rows.read_as,
+        kind="whole",
+        from_snapshot=None,
+        to_snapshot=before.snapshot_id,
+        as_of=_NOW,
+        started=_NOW,
+    )
+    begin_materialization(settings, first)
+    finish_materialization(settings, first, Figures())
+
+    def run() -> int:
+        return materialize(settings, lakehouse, declarations, view, lakehouse.pin(_TABLE), as_of=_NOW).written
+
+    return Work(run, lambda written: 0 if written == changed else 1)
+
+
+def _feast(home: Path, changed: int) -> Work:
+    """Stock DuckDB store over the Iceberg table, stock SQLite store."""
+    from feast import Entity, FeatureStore, FeatureView, Field, RepoConfig, ValueType
+    from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
+    from feast.types import Float64, Int64
+
+    folder = Path(tempfile.mkdtemp())
+    properties = _settings(home.resolve()).catalog_properties
+    store = FeatureStore(
+        config=RepoConfig(
+            project="bench",
+            provider="local",
+            registry=str(folder / "registry.db"),
+            offline_store={"type": "duckdb"},
+            online_store={"type": "sqlite", "path": str(folder / "online.db")},
+            entity_key_serialization_version=3,
+            repo_path=folder,
+        )
+    )
+    customer = Entity(name="customer", join_keys=[_KEY], value_type=ValueType.INT64)
+    source = IcebergSource(
+        name="stats_source",
+        catalog_type="sql",
+        catalog_name="iceberg",
+        catalog_properties=properties,
+        warehouse=properties["warehouse"],
+        namespace="gold",
+        table="stats",
+        timestamp_field="at",
+    )
+    fields = [Field(name=f"f{n:02}", dtype=Int64 if n % 2 else Float64) for n in range(FEATURES)]
+    schema = [Field(name=_KEY, dtype=Int64), *fields]
+    view = FeatureView(name="stats", entities=[customer], schema=schema, source=source, ttl=_TTL)
+    store.apply([customer, view])
+
+    def run() -> int:
+        store.materialize_incremental(end_date=_NOW)
+        return _count(folder / "online.db")
+
+    return Work(run, lambda found: 0 if found == changed else 1)
+
+
+def _count(path: Path) -> int:
+    import sqlite3
+
+    with sqlite3.connect(path) as db:
+        return int(db.execute("SELECT count(*) FROM bench_stats WHERE feature_name = 'f00'").fetchone()[0])
+
+
+def _bytes_read(prepare: Callable[[], Work]) -> int:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_bytes, args=(prepare, there))
+    process.start()
+    read: int = here.recv()
+    process.join()
+    return read
+
+
+def _tell_bytes(prepare: Callable[[], Work], answer: object) -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    work = prepare()
+    before = _read_so_far()
+    work.run()
+    answer.send(_read_so_far() - before)  # type: ignore[attr-defined]  # a Connection
+
+
+def _read_so_far() -> int:
+    told = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(told["rchar"])
