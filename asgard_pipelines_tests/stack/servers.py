@@ -25,9 +25,22 @@ def free_port() -> int:
 def redis_server(folder: Path, *options: str) -> Iterator[int]:
     """Its port. Nothing is written to disk."""
     program = shutil.which("redis-server")
-    assert program, "make test-stack needs Redis. On Debian: apt-get update && apt-get install -y redis-server"
+    assert program, (
+        "make test-stack needs Redis. On Debian: apt-get update && apt-get install -y redis-server"
+    )
     port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        *options,
+    ]
     with _running([*command, "--dir", str(folder)], folder / "redis.log", lambda: _listens(port)):
         yield port
 

@@ -13,10 +13,10 @@ Status = Literal["FOUND", "NOT_FOUND", "EXPIRED"]
 FoundStatus = Literal["found", "missing", "expired"]
 
 _JSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_EPOCH = datetime(1970, 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # frozen ones take four times as long to make
 class OnlineAnswer:
     """Of as many rows as were asked, in their order. Lists are shared: do not change them."""
 
@@ -40,7 +40,8 @@ class OnlineAnswer:
     def event_times(self) -> list[list[datetime | None]]:
         """`times` as naive UTC."""
         return [
-            [None if at is None else _EPOCH + timedelta(microseconds=at) for at in column] for column in self.times
+            [None if at is None else _EPOCH + timedelta(microseconds=at) for at in column]
+            for column in self.times
         ]
 
     def rows_json(self) -> list[bytes]:
@@ -49,7 +50,8 @@ class OnlineAnswer:
         if not names:
             return [b"{}"] * self.count
         return [
-            orjson.dumps(dict(zip(names, row, strict=True)), option=_JSON) for row in zip(*self.columns, strict=True)
+            orjson.dumps(dict(zip(names, row, strict=True)), option=_JSON)
+            for row in zip(*self.columns, strict=True)
         ]
 
     def statuses_json(self) -> list[bytes]:

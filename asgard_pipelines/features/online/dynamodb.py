@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from asgard_pipelines.declarations import FeatureView
-from asgard_pipelines.errors import BackendUnavailable
+from asgard_pipelines.errors import BackendUnavailable, Invalid
 from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.dynamodb_reader import DynamoDbReader, id_of, item_stamp, stamp_of_time
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
@@ -46,7 +46,10 @@ class DynamoDbStore(OnlineStore):
     @cached_property
     def client(self) -> Any:
         config = Config(
-            max_pool_connections=2 * _WRITERS, connect_timeout=5, read_timeout=10, retries={"mode": "standard"}
+            max_pool_connections=2 * _WRITERS,
+            connect_timeout=5,
+            read_timeout=10,
+            retries={"mode": "standard"},
         )
         session = boto3.session.Session()
         return session.client(
@@ -102,7 +105,9 @@ class DynamoDbStore(OnlineStore):
         with self._answering():
             try:
                 self.client.put_item(
-                    TableName=self.table(view), Item=item, ConditionExpression="attribute_not_exists(entity_id)"
+                    TableName=self.table(view),
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(entity_id)",
                 )
             except ClientError as error:
                 _require_failed_condition(error)
@@ -165,6 +170,7 @@ class DynamoDbStore(OnlineStore):
         return f"{self.project}.{view}"
 
     def there(self, view: str) -> bool:
+        """Whether the view has a table, one that is being made included."""
         try:
             self.client.describe_table(TableName=self.table(view))
         except ClientError as error:
@@ -232,7 +238,11 @@ class DynamoDbStore(OnlineStore):
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise BackendUnavailable(f"The online store at {self.address} does not answer: {error}.") from error
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
+                raise Invalid(f"DynamoDB refuses a row: {error.response['Error']['Message']}.") from error
+            raise BackendUnavailable(
+                f"The online store at {self.address} does not answer: {error}."
+            ) from error
 
 
 def _require_failed_condition(error: ClientError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.online.dynamodb import DynamoDbStore
 
 _AT_ONCE = 100
+_TRIES = 10
 _NAMED = 200
 """Features that are asked by name; an expression has at most 4 KB, and past this all are read."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,6 +92,7 @@ class DynamoDbReader(Reader):
             for table, place in tables.items()
         }
         made: dict[int, dict[str, Item]] = {place: {} for place in tables.values()}
+        tries = 0
         while left:
             try:
                 found = self._store.client.batch_get_item(RequestItems=left)
@@ -97,8 +100,11 @@ class DynamoDbReader(Reader):
                 if error.response["Error"]["Code"] != "ResourceNotFoundException":
                     raise
                 there = {table for table in left if self._store.there(self._asked[tables[table]].view)}
-                if there == left.keys():
-                    raise
+                tries += 1
+                if there == left.keys():  # since then; for a moment after it is made a table is not yet found
+                    if tries > _TRIES:
+                        raise
+                    time.sleep(0.05 * tries)
                 left = {table: asked for table, asked in left.items() if table in there}
                 continue
             for table, items in found["Responses"].items():
@@ -113,7 +119,10 @@ def _projection(features: Sequence[str]) -> dict[str, Any]:
     names = {f"#f{place}": name for place, name in enumerate(features)}
     paths = ["entity_id", "event_ts", "asgard_ts", "asgard_stamp", *(f"#values.{alias}" for alias in names)]
     named = names | ({"#values": "values"} if features else {})
-    return {"ProjectionExpression": ", ".join(paths), **({"ExpressionAttributeNames": named} if named else {})}
+    return {
+        "ProjectionExpression": ", ".join(paths),
+        **({"ExpressionAttributeNames": named} if named else {}),
+    }
 
 
 def _row(item: Item | None, features: Sequence[str]) -> StoredRow | None:

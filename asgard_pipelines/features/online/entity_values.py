@@ -17,7 +17,9 @@ class EntityColumns:
         self._known = set(kinds)
         self._key_of = {entity.name: entity.join_key for entity in declarations.entities}
         self.types = {key: kinds[key] for key in sorted(join_keys)}
-        self._check = {key: _CHECKS[dtype] for key, dtype in self.types.items()}  # `key_encoder` took the types
+        self._check = {
+            key: _CHECKS[dtype] for key, dtype in self.types.items()
+        }  # `key_encoder` took the types
 
     def take(self, given: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """
@@ -26,12 +28,16 @@ class EntityColumns:
             TypeMismatch: a value that is no key of its entity.
         """
         if given.keys() != self.types.keys():
-            given = {name if name in self._known else self._key_of.get(name, name): v for name, v in given.items()}
+            given = {
+                name if name in self._known else self._key_of.get(name, name): v for name, v in given.items()
+            }
             self._require(given)
         made = {}
         for key, dtype in self.types.items():
             column = self._check[key](given[key])
-            made[key] = list(column) if column is not None else [_value(key, one, dtype) for one in given[key]]
+            made[key] = (
+                list(column) if column is not None else [_value(key, one, dtype) for one in given[key]]
+            )
         if len({len(column) for column in made.values()}) > 1:
             lengths = {key: len(column) for key, column in made.items()}
             raise Invalid(f"The columns of `entities` are of several lengths: {lengths}.", lengths=lengths)
@@ -41,7 +47,9 @@ class EntityColumns:
         """Rows instead of columns; each has to name all keys, and no others. Raises as `take`."""
         named = []
         for row in rows:
-            given = {name if name in self._known else self._key_of.get(name, name): v for name, v in row.items()}
+            given = {
+                name if name in self._known else self._key_of.get(name, name): v for name, v in row.items()
+            }
             self._require(given)
             named.append(given)
         return self.take({key: [row[key] for row in named] for key in self.types})
@@ -68,7 +76,6 @@ def _whole(bits: int) -> Callable[[Sequence[Any]], Sequence[Any] | None]:
 
 def _text(column: Sequence[Any]) -> Sequence[Any] | None:
     return None if set(map(type, column)) - {str} else column
-
 
 
 _CHECKS: dict[str, Callable[[Sequence[Any]], Sequence[Any] | None]] = {

@@ -22,6 +22,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from asgard_pipelines.features.online.encoded_rows import NO_CREATED, EncodedRows, Times
+from asgard_pipelines.features.online.keys import KEYLESS
 from asgard_pipelines.features.online.opening import online_store
 from asgard_pipelines.features.online.store import OnlineStore, ViewRead
 from asgard_pipelines.settings import Settings
@@ -85,9 +86,7 @@ class GuardedOnlineStore(FeastOnlineStore):
         for table in tables_to_keep:
             store.make(_name(config, table))
 
-    def teardown(
-        self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]
-    ) -> None:
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         self.update(config, tables, [], entities, [], False)
 
     def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[InfraObject]:
@@ -105,6 +104,8 @@ def _name(config: RepoConfig, table: FeatureView) -> str:
 
 
 def _key(config: RepoConfig, key: EntityKey) -> bytes:
+    if not key.join_keys:  # so Feast's `push` calls the one row of a view without keys, which it then cannot find
+        return KEYLESS
     made: bytes = serialize_entity_key(key, config.entity_key_serialization_version)
     return made
 
@@ -131,7 +132,9 @@ def _encoded(
     }
     event = np.array([row[0] for row in rows.values()], np.int64)
     created = np.array([row[1] for row in rows.values()], np.int64)
-    return EncodedRows(pa.array(list(rows), pa.binary()), values, Times(event, created if with_created else None))
+    return EncodedRows(
+        pa.array(list(rows), pa.binary()), values, Times(event, created if with_created else None)
+    )
 
 
 def _values(names: Sequence[str], stored: Sequence[bytes | None]) -> dict[str, Value]:

@@ -102,7 +102,9 @@ def key_encoder(types: Mapping[str, str]) -> Callable[[Sequence[Sequence[Any]]],
             return lambda columns: [
                 start + pack(len(text)) + text for text in [value.encode() for value in columns[0]]
             ]
-        start = header + (struct.pack("<2I", _INT64, 8) if dtype == "int64" else struct.pack("<2I", _INT32, 4))
+        start = header + (
+            struct.pack("<2I", _INT64, 8) if dtype == "int64" else struct.pack("<2I", _INT32, 4)
+        )
         number = struct.Struct("<q" if dtype == "int64" else "<i").pack
         return lambda columns: [start + number(value) for value in columns[0]]
     parts = [_part(types[name]) for name in sorted(types)]
@@ -124,5 +126,7 @@ def _part(dtype: str) -> Callable[[Any], bytes]:
 
 def _not_a_key(name: str, found: str) -> TypeMismatch:
     return TypeMismatch(
-        f"'{name}' is {found}; keys of the online store are {', '.join(KEY_TYPES)}.", join_key=name, found=found
+        f"'{name}' is {found}; keys of the online store are {', '.join(KEY_TYPES)}.",
+        join_key=name,
+        found=found,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from asgard_pipelines.settings import Settings
 if TYPE_CHECKING:
     from asgard_pipelines.features.on_demand import OnDemandFunctions
 
+_ViewValues = tuple[list[list[Any]], list[Status], list[int | None]]
 _FOREVER = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WORST: dict[Status, int] = {"FOUND": 0, "EXPIRED": 1, "NOT_FOUND": 2}
@@ -44,6 +44,7 @@ class _ViewPart:
         self._ttl = _FOREVER if view.ttl is None else view.ttl // timedelta(microseconds=1)
 
     def understood(self, rows: Sequence[StoredRow | None], now: int) -> _ViewValues:
+        """A column for each feature, and of each row its status and its event time."""
         oldest = now - self._ttl
         statuses: list[Status] = []
         times: list[int | None] = []
@@ -59,18 +60,13 @@ class _ViewPart:
                 statuses.append("FOUND")
                 times.append(row[0])
                 values += row[1]
+        if not values:
+            return [[None] * len(rows) for _ in self.features], statuses, times
         columns = self._values.columns(values)
         if len(values) < len(rows) * len(self.features):
             places = [place for place, status in enumerate(statuses) if status == "FOUND"]
             columns = [_spread(column, places, len(rows)) for column in columns]
-        return _ViewValues(columns, statuses, times)
-
-
-@dataclass(frozen=True)
-class _ViewValues:
-    columns: list[list[Any]]
-    statuses: list[Status]
-    times: list[int | None]
+        return columns, statuses, times
 
 
 class PreparedRead:
@@ -99,7 +95,9 @@ class PreparedRead:
         views = [declarations.view(name) for name in stored]
         self._require(views, refs)
         self._parts = [
-            _ViewPart(view, [f for f in view.feature_names if view.name in sources or _asked(refs, view.name, f)])
+            _ViewPart(
+                view, [f for f in view.feature_names if view.name in sources or _asked(refs, view.name, f)]
+            )
             for view in views
         ]
         dtypes = {entity.join_key: entity.dtype for entity in declarations.entities}
@@ -112,8 +110,11 @@ class PreparedRead:
                 for part, view in zip(self._parts, views, strict=True)
             ]
         )
-        at = {(part.name, f): (n, m) for n, part in enumerate(self._parts) for m, f in enumerate(part.features)}
+        at = {
+            (part.name, f): (n, m) for n, part in enumerate(self._parts) for m, f in enumerate(part.features)
+        }
         self._places = [at.get((ref.view, ref.feature)) for ref in refs]
+        self._as_stored = self._places == [(0, place) for place in range(len(self._parts[0].features))]
         self._functions: OnDemandFunctions | None = None
         if self._computed:
             from asgard_pipelines.features.on_demand import OnDemandFunctions  # imports Feast
@@ -155,36 +156,44 @@ class PreparedRead:
             raise TypeMismatch(f"A key is no text: {error.reason}.") from error
         fetched = self._reader.fetch(key_sets)
         found = [part.understood(rows, now) for part, rows in zip(self._parts, fetched, strict=True)]
-        computed = self._compute(found, count) if self._functions else {}
-        columns, statuses, times = [], [], []
-        for ref, place in zip(self.refs, self._places, strict=True):
-            if place is None:
-                column, status = computed[ref.view, ref.feature]
-                columns.append(column)
-                statuses.append(status)
-                times.append([None] * count)
-            else:
-                values = found[place[0]]
-                columns.append(values.columns[place[1]])
-                statuses.append(values.statuses)
-                times.append(values.times)
-        views = {part.name: values.statuses for part, values in zip(self._parts, found, strict=True)}
-        return OnlineAnswer(self.names, columns, statuses, times, keys, count, views, self._status_json)
+        views = {part.name: values[1] for part, values in zip(self._parts, found, strict=True)}
+        computed = self._compute(found, views, count) if self._functions else {}
+        if self._as_stored:
+            columns, statuses, times = found[0]
+            width = len(columns)
+            return OnlineAnswer(
+                self.names, columns, [statuses] * width, [times] * width, keys, count, views, self._status_json
+            )
+        each = [
+            (found[place[0]][0][place[1]], *found[place[0]][1:])
+            if place
+            else (*computed[ref.view, ref.feature], [None] * count)
+            for ref, place in zip(self.refs, self._places, strict=True)
+        ]
+        return OnlineAnswer(
+            self.names,
+            [one[0] for one in each],
+            [one[1] for one in each],
+            [one[2] for one in each],
+            keys,
+            count,
+            views,
+            self._status_json,
+        )
 
     def _compute(
-        self, found: Sequence[_ViewValues], count: int
+        self, found: Sequence[_ViewValues], views: Mapping[str, list[Status]], count: int
     ) -> dict[tuple[str, str], tuple[list[Any], list[Status]]]:
         assert self._functions is not None
         stored = {
             (part.name, name): pa.chunked_array([pa.array(column, arrow_type(dtype))])
             for part, values in zip(self._parts, found, strict=True)
-            for name, dtype, column in zip(part.features, part.dtypes, values.columns, strict=True)
+            for name, dtype, column in zip(part.features, part.dtypes, values[0], strict=True)
         }
-        of_view = {part.name: values.statuses for part, values in zip(self._parts, found, strict=True)}
         worst = {
             view.name: [
                 max(row, key=_WORST.__getitem__)
-                for row in zip(*(of_view[source] for source in view.sources), strict=True)
+                for row in zip(*(views[source] for source in view.sources), strict=True)
             ]
             for view in self._computed
         }

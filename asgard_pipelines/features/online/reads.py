@@ -80,9 +80,7 @@ class OnlineReads:
             TypeMismatch: a value that is no key of its entity.
         """
         answer = self.prepare(declarations, refs).read_rows(entities, as_of)
-        types = {
-            (view.name, one.name): one.dtype for view in declarations.all_views for one in view.features
-        }
+        types = {(view.name, one.name): one.dtype for view in declarations.all_views for one in view.features}
         columns = {
             ref.feature: pa.array(column, arrow_type(types[ref.view, ref.feature]))
             for ref, column in zip(refs, answer.columns, strict=True)

@@ -226,7 +226,10 @@ def _requests(view: str, rows: EncodedRows, suffix: bytes) -> pa.Buffer:
     for name, column in [("", _feast_times(rows.times.event)), *rows.values.items()]:
         parts += [between + (bulk(field(view, name)) if name else b""), _lengths(column), column]
     made = pc.binary_join_element_wise(
-        *(pa.scalar(one, pa.large_binary()) if isinstance(one, bytes) else one.cast(pa.large_binary()) for one in parts),
+        *(
+            pa.scalar(one, pa.large_binary()) if isinstance(one, bytes) else one.cast(pa.large_binary())
+            for one in parts
+        ),
         pa.scalar(b"\r\n", pa.large_binary()),
         pa.scalar(b"", pa.large_binary()),
     )

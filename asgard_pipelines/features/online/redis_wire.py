@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ import hiredis
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 
-_SECONDS = 10.0
+_SECONDS = 10
 _IDLE = 64
-_PIECE = 1 << 18
+_PIECE = 1 << 16
+"""More would be taken from the system, and given back, at each reply."""
 
 
 def bulk(*arguments: bytes) -> bytes:
@@ -40,8 +42,13 @@ class Wire:
             plain = socket.create_connection((address.host, address.port), _SECONDS)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            secured = ssl.create_default_context() if address.tls else None
-            self._socket = secured.wrap_socket(plain, server_hostname=address.host) if secured else plain
+            if address.tls:
+                self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=address.host)
+            else:  # the system's own limit: Python's asks before each call whether it would wait
+                self._socket = plain
+                plain.settimeout(None)
+                for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                    plain.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", _SECONDS, 0))
         except OSError as error:
             raise address.unavailable(error) from error
         self._reader = hiredis.Reader()

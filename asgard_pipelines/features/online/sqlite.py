@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -115,7 +116,9 @@ class SqliteStore(OnlineStore):
             db = self._connection()
             if db is None or not self._there(db, view.name):
                 return 0
-            counted = db.execute(f"SELECT count(DISTINCT entity_key) FROM {self._table(view.name)}").fetchone()
+            counted = db.execute(
+                f"SELECT count(DISTINCT entity_key) FROM {self._table(view.name)}"
+            ).fetchone()
             return int(counted[0])
 
     def ping(self) -> None:
@@ -134,13 +137,17 @@ class SqliteStore(OnlineStore):
         seconds = _feast_seconds(event)
         has_created = rows.times.has_created
         created = np.where(has_created, rows.times.created, None).tolist()
-        created_seconds = np.where(has_created, _feast_seconds(np.where(has_created, rows.times.created, 0)), None)
+        created_seconds = np.where(
+            has_created, _feast_seconds(np.where(has_created, rows.times.created, 0)), None
+        )
         ours = [seconds, created_seconds.tolist(), event.tolist(), created]
         names = list(rows.values)
         keys = rows.keys.to_numpy(zero_copy_only=False).tolist()
         for start in range(0, len(names), _FEATURES_AT_ONCE):
             some = names[start : start + _FEATURES_AT_ONCE]
-            each = ", ".join(f"(?1, {_text(name)}, ?{6 + n}, ?2, ?3, ?4, ?5, ?2)" for n, name in enumerate(some))
+            each = ", ".join(
+                f"(?1, {_text(name)}, ?{6 + n}, ?2, ?3, ?4, ?5, ?2)" for n, name in enumerate(some)
+            )
             columns = [rows.values[name].to_numpy(zero_copy_only=False).tolist() for name in some]
             db.executemany(
                 f"INSERT OR REPLACE INTO {self._table(view)} (entity_key, feature_name, value, event_ts, created_ts, "
@@ -192,7 +199,9 @@ class SqliteStore(OnlineStore):
             return None
         self.close()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512)
+        db = sqlite3.connect(
+            self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512
+        )
         db.create_function("asgard_utc", 1, _utc_micros, deterministic=True)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # as Feast has it: what was committed survives the machine
@@ -272,13 +281,24 @@ def _feast_seconds(micros: Ints) -> list[int]:
     """What Feast's SQLite adapter makes of a UTC time: it takes it for one of the process's own zone."""
     seconds, part = np.divmod(micros, 1_000_000)
     seconds = seconds + ((micros < 0) & (part > 0))  # towards zero
-    distinct, places = np.unique(seconds, return_inverse=True)
-    shifts = [int(datetime.fromtimestamp(one, UTC).replace(tzinfo=None).timestamp()) for one in distinct.tolist()]
-    shifted: list[int] = np.array(shifts, np.int64)[places].tolist() if shifts else []
-    return shifted
+    if time.timezone or time.daylight:
+        distinct, places = np.unique(seconds, return_inverse=True)
+        seconds = np.array([_as_local(one) for one in distinct.tolist()], np.int64)[places]
+    whole: list[int] = seconds.tolist()
+    return whole
+
+
+def _as_local(seconds: int) -> int:
+    try:
+        return int(datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).timestamp())
+    except (ValueError, OverflowError):  # in the year 1 or 9999, where Feast would fail
+        return seconds
 
 
 def _utc_micros(seconds: int) -> int:
     """Back again."""
-    local = datetime.fromtimestamp(seconds)  # noqa: DTZ006 (as Feast reads it)
-    return int((local - datetime(1970, 1, 1)).total_seconds()) * 1_000_000  # noqa: DTZ001
+    try:
+        local = datetime.fromtimestamp(seconds)
+    except (ValueError, OverflowError):
+        return seconds * 1_000_000
+    return int((local - datetime(1970, 1, 1)).total_seconds()) * 1_000_000

@@ -114,7 +114,9 @@ class OnlineStore(ABC):
         made = encoded(view, rows)
         new = {key: place for place, key in enumerate(made.keys.to_pylist())}
         if strange := new.keys() - set(keys):
-            raise Conflict(f"{len(strange)} rows of '{view.name}' are to replace nothing.", feature_view=view.name)
+            raise Conflict(
+                f"{len(strange)} rows of '{view.name}' are to replace nothing.", feature_view=view.name
+            )
         asked = np.flatnonzero(present)
         for start in range(0, len(asked), _AT_ONCE):
             places = asked[start : start + _AT_ONCE]

@@ -70,7 +70,10 @@ def encoded_values(column: pa.Array | pa.ChunkedArray, dtype: str) -> pa.Array:
         return _lengthened(tag(FIELD[dtype], _LENGTH), whole.fill_null("").cast(pa.binary()), valid)
     if dtype == "timestamp":
         seconds, micros = _split(whole)
-        parts = [varints_joined(tag(FIELD[dtype], _VARINT), seconds, valid), varints_joined(tag(MICROS, _VARINT), micros, valid)]
+        parts = [
+            varints_joined(tag(FIELD[dtype], _VARINT), seconds, valid),
+            varints_joined(tag(MICROS, _VARINT), micros, valid),
+        ]
         return pc.binary_join_element_wise(*parts, _EMPTY)
     return _scalars(_numbers(whole), dtype, tag(FIELD[dtype], _wire(dtype)), valid)
 
@@ -80,7 +83,9 @@ def _wire(dtype: str) -> int:
 
 
 def _numbers(column: pa.Array) -> npt.NDArray[Any]:
-    filled = column.fill_null(False if pa.types.is_boolean(column.type) else 0) if column.null_count else column
+    filled = (
+        column.fill_null(False if pa.types.is_boolean(column.type) else 0) if column.null_count else column
+    )
     numbers: npt.NDArray[Any] = filled.to_numpy(zero_copy_only=False)
     return numbers
 
@@ -126,7 +131,9 @@ def varints_joined(before: bytes, numbers: npt.NDArray[Any], valid: npt.NDArray[
 
 def _binary(lengths: npt.NDArray[np.int64], data: Bytes) -> pa.Array:
     return pa.BinaryArray.from_buffers(
-        pa.binary(), len(lengths), [None, pa.py_buffer(_offsets(lengths)), pa.py_buffer(np.ascontiguousarray(data))]
+        pa.binary(),
+        len(lengths),
+        [None, pa.py_buffer(_offsets(lengths)), pa.py_buffer(np.ascontiguousarray(data))],
     )
 
 

@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from asgard_pipelines.features.online.value_bytes import ARRAY_MICROS, FIELD, MICROS, NULLS, tag, varint
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (a time as UTC without a zone, as everywhere in features)
+_EPOCH = datetime(1970, 1, 1)
 _first = itemgetter(0)
 
 
@@ -44,7 +44,11 @@ def _messages() -> Any:
         inner.field.add(name="val", number=1, label=proto.LABEL_REPEATED, type=scalars[item])
         kind = f".asgard.Items{number}"
         values.field.add(
-            name=f"f{number}", number=number, label=proto.LABEL_REPEATED, type=proto.TYPE_MESSAGE, type_name=kind
+            name=f"f{number}",
+            number=number,
+            label=proto.LABEL_REPEATED,
+            type=proto.TYPE_MESSAGE,
+            type_name=kind,
         )
     values.field.add(name="micros", number=MICROS, label=proto.LABEL_REPEATED, type=proto.TYPE_UINT32)
     for name, number in (("nulls", NULLS), ("array_micros", ARRAY_MICROS)):
@@ -119,7 +123,9 @@ def _single(value: bytes, dtype: str) -> Any:
     found = list(getattr(parsed, f"f{FIELD[dtype]}"))
     if not found and dtype in ("float32", "float64"):
         kinds = ("float64", "float32", "int64", "int32")
-        return next((float(one) for one in chain(*(getattr(parsed, f"f{FIELD[kind]}") for kind in kinds))), None)
+        return next(
+            (float(one) for one in chain(*(getattr(parsed, f"f{FIELD[kind]}") for kind in kinds))), None
+        )
     if not found:
         return None
     if dtype == "timestamp":
@@ -163,7 +169,8 @@ def _arrays_of_times(parsed: Any) -> list[Any] | None:
     if parsed.nulls or len(parsed.array_micros) != len(parsed.f18):
         return None
     return [
-        list(map(_time, one.val, _numbers(micros))) for one, micros in zip(parsed.f18, parsed.array_micros, strict=True)
+        list(map(_time, one.val, _numbers(micros)))
+        for one, micros in zip(parsed.f18, parsed.array_micros, strict=True)
     ]
 
 

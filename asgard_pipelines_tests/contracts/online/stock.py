@@ -27,10 +27,11 @@ def feast_with(
     folder: Path,
     project: str,
     online_store: dict[str, Any],
-    entities: Sequence[declarations.Entity],
-    views: Sequence[declarations.FeatureView],
+    entities: Sequence[declarations.Entity] = (),
+    views: Sequence[declarations.FeatureView] = (),
 ) -> FeatureStore:
-    """A Feast program that knows the same views, over Feast's own store, or over ours by its dotted name."""
+    """A Feast program over Feast's own store, or over ours by its dotted name; it knows these views, or those
+    that were applied in this folder before."""
     opened = FeatureStore(
         config=RepoConfig(
             project=project,
@@ -46,7 +47,8 @@ def feast_with(
         one.name: Entity(name=one.name, join_keys=[one.join_key], value_type=_VALUE_TYPES[one.dtype])
         for one in entities
     }
-    opened.apply([*known.values(), *(_view(folder, view, known) for view in views)])
+    if views:
+        opened.apply([*known.values(), *(_view(folder, view, known) for view in views)])
     return opened
 
 
@@ -74,7 +76,9 @@ def written(opened: FeatureStore, view: str, **columns: Any) -> None:
     opened.write_to_online_store(view, pd.DataFrame(columns))
 
 
-def online(opened: FeatureStore, view: declarations.FeatureView, **entities: list[Any]) -> list[tuple[Any, ...]]:
+def online(
+    opened: FeatureStore, view: declarations.FeatureView, **entities: list[Any]
+) -> list[tuple[Any, ...]]:
     """For each row asked, the features' values as Feast gives them."""
     rows = [dict(zip(entities, row, strict=True)) for row in zip(*entities.values(), strict=True)] or [{}]
     answer = opened.get_online_features(

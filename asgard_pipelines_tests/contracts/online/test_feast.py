@@ -64,19 +64,17 @@ VALUES: dict[str, list[Any]] = {
 KEYLESS = view("keyless", {"rate": "float64"}, ())
 
 
-@pytest.fixture
-def feast(tmp_path: Path, project: str, kind: Kind) -> FeatureStore:
-    return feast_with(tmp_path, project, kind.feast, ENTITIES, [VISITS, SEEN, EVERYTHING, KEYLESS])
+OURS = {"type": "asgard_pipelines.features.online.GuardedOnlineStore"}
 
 
-@pytest.fixture(params=["ours first", "Feast's first"])
-def store(request: pytest.FixtureRequest, store: OnlineStore) -> OnlineStore:
-    """Whoever makes the tables: they suit both."""
-    if request.param == "ours first":
-        for one in (VISITS, SEEN, EVERYTHING, KEYLESS):
-            store.make(one.name)
-    request.getfixturevalue("feast")
-    return store
+@pytest.fixture(params=["ours makes the tables", "Feast makes the tables"])
+def feast(
+    request: pytest.FixtureRequest, settings: Settings, tmp_path: Path, project: str, kind: Kind
+) -> FeatureStore:
+    """A Feast program over Feast's own store, in the place of ours."""
+    over = OURS if request.param.startswith("ours") else kind.feast
+    opened = feast_with(tmp_path, project, over, ENTITIES, [VISITS, SEEN, EVERYTHING, KEYLESS])
+    return opened if over is kind.feast else feast_with(tmp_path, project, kind.feast)
 
 
 def _plain(value: Any) -> Any:
@@ -118,8 +116,6 @@ def test_ours_reads_what_feast_wrote(settings: Settings, store: OnlineStore, fea
     assert read(settings, store, EVERYTHING, **keys) == expected
     found = prepared(settings, store, EVERYTHING).read(keys, NOON)
     assert found.event_times()[0] == [NOON, NOON]
-    written(feast, "keyless", rate=[0.5], at=[NOON], __dummy_id=[""])
-    assert read(settings, store, KEYLESS) == [(0.5,)]
 
 
 def test_what_feast_wrote_is_guarded(settings: Settings, store: OnlineStore, feast: FeatureStore) -> None:
@@ -159,13 +155,28 @@ def test_feast_sees_what_was_replaced_and_deleted(store: OnlineStore, feast: Fea
 def test_feast_over_our_store_writes_and_reads_guarded(
     settings: Settings, store: OnlineStore, feast: FeatureStore, tmp_path: Path, project: str
 ) -> None:
-    ours = {"type": "asgard_pipelines.features.online.GuardedOnlineStore"}
-    (tmp_path / "ours").mkdir()
-    over = feast_with(tmp_path / "ours", project, ours, ENTITIES, [VISITS, SEEN, KEYLESS])
-    written(over, "seen", visitor_id=[1, 1, 1], pages=[1, 3, 2], city=["x"] * 3, at=[NOON, NOON + MICRO, NOON], seen=[NOON] * 3)
+    over = feast_with(tmp_path, project, OURS)
+    written(
+        over,
+        "seen",
+        visitor_id=[1, 1, 1],
+        pages=[1, 3, 2],
+        city=["x"] * 3,
+        at=[NOON, NOON + MICRO, NOON],
+        seen=[NOON] * 3,
+    )
     written(over, "seen", visitor_id=[1], pages=[4], city=["x"], at=[NOON], seen=[NOON + timedelta(days=1)])
-    assert online(over, SEEN, visitor_id=[1, 2]) == [(3, "x"), (None, None)] == online(feast, SEEN, visitor_id=[1, 2])
-    assert store.times(SEEN, pa.table({"visitor_id": [1]})).to_pylist() == [{"event": NOON + MICRO, "created": NOON}]
+    assert (
+        online(over, SEEN, visitor_id=[1, 2])
+        == [(3, "x"), (None, None)]
+        == online(feast, SEEN, visitor_id=[1, 2])
+    )
+    assert store.times(SEEN, pa.table({"visitor_id": [1]})).to_pylist() == [
+        {"event": NOON + MICRO, "created": NOON}
+    ]
     assert pages(settings, store, SEEN) == 3
+    written(over, "keyless", rate=[0.5], at=[NOON])  # over its own store Feast does not find this again
+    assert online(over, KEYLESS, visitor_id=[1]) == [(0.5,)] == online(feast, KEYLESS, visitor_id=[1])
+    assert read(settings, store, KEYLESS) == [(0.5,)]
     over.teardown()
     assert pages(settings, store, SEEN) is None

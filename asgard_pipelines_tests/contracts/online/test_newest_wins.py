@@ -135,7 +135,9 @@ def test_more_rows_than_are_sent_at_once(settings: Settings, store: OnlineStore,
     keys = list(range(many))
     given = rows(VISITS, visitor_id=keys, pages=keys, city=["x"] * many, at=NOON)
     assert store.write(VISITS, given) == Written(many, 0)
-    half = rows(VISITS, visitor_id=keys, pages=[0] * many, city=["x"] * many, at=[NOON - MICRO, NOON] * (many // 2))
+    half = rows(
+        VISITS, visitor_id=keys, pages=[0] * many, city=["x"] * many, at=[NOON - MICRO, NOON] * (many // 2)
+    )
     assert store.write(VISITS, half) == Written(many // 2, many // 2)
     assert store.count(VISITS) == many
     assert [pages(settings, store, VISITS, key) for key in (0, 1, many - 2)] == [0, 0, many - 2]

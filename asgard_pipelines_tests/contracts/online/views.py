@@ -19,7 +19,8 @@ SECOND = timedelta(seconds=1)
 MICRO = timedelta(microseconds=1)
 KEYS = {"visitor_id": "int64", "shop_id": "string", "shelf": "int32"}
 ENTITIES = [
-    Entity(name=key.removesuffix("_id"), join_key=key, dtype=dtype, where=WHERE) for key, dtype in KEYS.items()
+    Entity(name=key.removesuffix("_id"), join_key=key, dtype=dtype, where=WHERE)
+    for key, dtype in KEYS.items()
 ]
 
 
@@ -60,7 +61,9 @@ def rows(of: FeatureView, **columns: Any) -> pa.Table:
     return pa.table(made)
 
 
-def visit(of: FeatureView, pages: int | None, at: datetime, seen: datetime | None = None, key: int = 1) -> pa.Table:
+def visit(
+    of: FeatureView, pages: int | None, at: datetime, seen: datetime | None = None, key: int = 1
+) -> pa.Table:
     """One row of the view `visits`."""
     more = {"seen": [seen]} if of.created_timestamp else {}
     return rows(of, visitor_id=[key], pages=[pages], city=["Bonn"], at=at, **more)
@@ -74,7 +77,11 @@ def prepared(settings: Settings, store: OnlineStore, *views: FeatureView, **of_p
 
 
 def read(
-    settings: Settings, store: OnlineStore, of: FeatureView, as_of: datetime | None = None, **entities: list[Any]
+    settings: Settings,
+    store: OnlineStore,
+    of: FeatureView,
+    as_of: datetime | None = None,
+    **entities: list[Any],
 ) -> list[tuple[Any, ...]]:
     """For each row asked, the features' values."""
     answer = prepared(settings, store, of).read(entities, as_of)
