@@ -73,10 +73,6 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
     return found
 
 
-def _told(told: Callable[[str], None], name: str, found: Online, before: dict[str, Any], process: int | None, text: str) -> None:
-    told(f"materializing to {name}: {text}")
-
-
 def _cpu(process: int) -> float:
     times = psutil.Process(process).cpu_times()
     return float(times.user + times.system)

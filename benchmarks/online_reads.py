@@ -97,7 +97,8 @@ def _precomputed(feast: Any, readers: dict[str, Read], failures: dict[str, str])
             if len(found) < len(FEATURES):
                 raise RuntimeError(f"{len(found)} columns instead of {len(FEATURES)}")
         except Exception as error:
-            failures[name] = f"{written:,} vectors written; reading raised {type(error).__name__}: {error}"[:300]
+            told = f"{written:,} vectors written; reading raised {type(error).__name__}: {error}"
+            failures[name] = told[:300]
         else:
             readers[name] = read
 

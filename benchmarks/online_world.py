@@ -1,4 +1,5 @@
-"""What the online benchmark stores and reads: one view of twenty features, in Asgard's words and in Feast's."""
+"""What the online benchmark stores and reads: one view of twenty features, in Asgard's words and in
+Feast's."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def _rows(keys: Any, random: np.random.Generator) -> pa.Table:
             values = random.random(count) < 0.3
         columns[name] = pa.array(values, mask=missing)
     seconds = 1_760_000_000 + random.integers(0, 86_400 * 30, count)
-    columns[AT] = pa.array(seconds * 1_000_000 + random.integers(0, 1_000_000, count)).cast(pa.timestamp("us"))
+    columns[AT] = pa.array(seconds * 1_000_000 + random.integers(0, 1_000_000,
+    count)).cast(pa.timestamp("us"))
     return pa.table(columns)
 
 

@@ -1,4 +1,5 @@
-"""Servers of the production profile for tests: on 127.0.0.1, a free port and a temporary folder, ended by their id."""
+"""Servers of the production profile for tests: on 127.0.0.1, a free port and a temporary folder, ended by
+their id."""
 
 from __future__ import annotations
 

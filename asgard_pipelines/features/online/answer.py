@@ -23,12 +23,13 @@ class OnlineAnswer:
     names: tuple[str, ...]
     """What each column is called."""
     columns: list[list[Any]]
-    """Python's values, times naive UTC; None where the status is not FOUND, and for a null that was stored."""
+    """Python's values, times naive UTC; None where the status is not FOUND, and for a null that was
+    stored."""
     statuses: list[list[Status]]
     """Of each value. One computed on demand has the worst of its views' statuses."""
     times: list[list[int | None]]
-    """Of each value its row's event time, in microseconds since 1970 (UTC); None for what is not found, and for
-    what is computed."""
+    """Of each value its row's event time, in microseconds since 1970 (UTC); None for what is not found, and
+    for what is computed."""
     keys: Mapping[str, list[Any]]
     """Join key -> the values as they were looked up."""
     count: int

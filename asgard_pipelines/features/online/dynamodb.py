@@ -1,7 +1,8 @@
 """The online store in DynamoDB: a table for each view, an item for each key, as Feast lays them out.
 
-Beside Feast's attributes stand ours: the row's stamp, and the time that it was written with. Feast puts whole items,
-and so takes ours away; where it changed its own time only, the two differ. Then its time counts, and no created time.
+Beside Feast's attributes stand ours: the row's stamp, and the time that it was written with. Feast puts whole
+items, and so takes ours away; where it changed its own time only, the two differ. Then its time counts, and
+no created time.
 """
 
 from __future__ import annotations
@@ -206,8 +207,8 @@ class DynamoDbStore(OnlineStore):
         stamp: str,
         accepts: Callable[[str], bool],
     ) -> bool:
-        """Puts the item, or deletes one that is a key alone, where the condition holds. Where Feast wrote last it is
-        looked at what that was, and that it still is."""
+        """Puts the item, or deletes one that is a key alone, where the condition holds. Where Feast wrote
+        last it is looked at what that was, and that it still is."""
         values = {":stamp": {"S": stamp}}
         while True:
             guard = {

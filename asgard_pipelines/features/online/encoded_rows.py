@@ -20,8 +20,8 @@ NO_CREATED = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Times:
-    """Microseconds since 1970 (UTC). `created` is None for rows of a view that has none: then event times alone
-    are compared."""
+    """Microseconds since 1970 (UTC). `created` is None for rows of a view that has none: then event times
+    alone are compared."""
 
     event: Ints
     created_or_none: Ints | None
@@ -41,7 +41,8 @@ class Times:
 
     @property
     def has_created(self) -> Bools:
-        return self.created != NO_CREATED
+        known: Bools = self.created != NO_CREATED
+        return known
 
     def take(self, places: Ints | Sequence[int]) -> Times:
         return Times(
@@ -51,9 +52,11 @@ class Times:
     def may_follow(self, stored: Times) -> Bools:
         """Where a row of these times may take the place of one that is stored with those."""
         if self.created_or_none is None:
-            return self.event >= stored.event
-        same = self.event == stored.event
-        return (self.event > stored.event) | (same & (self.created >= stored.created))
+            after: Bools = self.event >= stored.event
+            return after
+        same: Bools = self.event == stored.event
+        after = (self.event > stored.event) | (same & (self.created >= stored.created))
+        return after
 
     def equal(self, stored: Times) -> Bools:
         same: Bools = self.event == stored.event

@@ -1,4 +1,5 @@
-"""The entities of a read, as they were sent: which keys they name, and each value in its key's declared type."""
+"""The entities of a read, as they were sent: which keys they name, and each value in its key's declared
+type."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from asgard_pipelines.errors import Invalid, TypeMismatch
 
 
 class EntityColumns:
-    """Takes columns by entity or join key. `types`: join key -> declared type, for every join key of the views."""
+    """Takes columns by entity or join key. `types`: join key -> declared type, for every join key of the
+    views."""
 
     def __init__(self, declarations: Declarations, join_keys: Sequence[str]) -> None:
         kinds = {entity.join_key: entity.dtype for entity in declarations.entities}

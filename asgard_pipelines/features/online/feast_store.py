@@ -1,4 +1,5 @@
-"""The online store as Feast knows one: what its `materialize`, `push` and `get_online_features` write to and read.
+"""The online store as Feast knows one: what its `materialize`, `push` and `get_online_features` write to and
+read.
 
 `feature_store.yaml` names it; where it is comes from the settings.
 """
@@ -90,8 +91,8 @@ class GuardedOnlineStore(FeastOnlineStore):
         self.update(config, tables, [], entities, [], False)
 
     def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[InfraObject]:
-        """No infrastructure: its tables come with `apply`. What Feast's SQLite store plans would be recorded in the
-        registry with the file's absolute path."""
+        """No infrastructure: its tables come with `apply`. What Feast's SQLite store plans would be recorded
+        in the registry with the file's absolute path."""
         return []
 
 
@@ -104,7 +105,7 @@ def _name(config: RepoConfig, table: FeatureView) -> str:
 
 
 def _key(config: RepoConfig, key: EntityKey) -> bytes:
-    if not key.join_keys:  # so Feast's `push` calls the one row of a view without keys, which it then cannot find
+    if not key.join_keys:  # Feast's `push` to a view without keys, which over its own store it does not find
         return KEYLESS
     made: bytes = serialize_entity_key(key, config.entity_key_serialization_version)
     return made

@@ -83,8 +83,8 @@ def _fixed(rows: np.ndarray[Any, Any]) -> pa.Array:
 
 
 def key_encoder(types: Mapping[str, str]) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
-    """What makes keys of columns of values, which are in the order of `types` (join key -> declared type) and were
-    checked before.
+    """What makes keys of columns of values, which are in the order of `types` (join key -> declared type) and
+    were checked before.
 
     Raises:
         TypeMismatch: a type of which Feast makes no keys.

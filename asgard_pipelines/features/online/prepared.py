@@ -1,4 +1,5 @@
-"""A read of the online store, put together once: what is asked of which view, how keys and values are read."""
+"""A read of the online store, put together once: what is asked of which view, how keys and values are
+read."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from asgard_pipelines.settings import Settings
 if TYPE_CHECKING:
     from asgard_pipelines.features.on_demand import OnDemandFunctions
 
+_ValueColumns = tuple[list[Any], list[Status], list[int | None]]
 _ViewValues = tuple[list[list[Any]], list[Status], list[int | None]]
 _FOREVER = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,10 +127,10 @@ class PreparedRead:
     def read(self, entities: Mapping[str, Sequence[Any]], as_of: datetime | None = None) -> OnlineAnswer:
         """
         Args:
-            entities: entity or join key -> values, columns of one length; those of all views, and no others. Views
-                without keys alone give one row.
-            as_of: now, when None; a naive time is UTC. A value counts from its event time until its view's TTL
-                has passed, as in the offline join.
+            entities: entity or join key -> values, columns of one length; those of all views, and no others.
+                Views without keys alone give one row.
+            as_of: now, when None; a naive time is UTC. A value counts from its event time until its view's
+                TTL has passed, as in the offline join.
 
         Raises:
             Invalid: entities that are missing, or that no view has.
@@ -162,9 +164,16 @@ class PreparedRead:
             columns, statuses, times = found[0]
             width = len(columns)
             return OnlineAnswer(
-                self.names, columns, [statuses] * width, [times] * width, keys, count, views, self._status_json
+                self.names,
+                columns,
+                [statuses] * width,
+                [times] * width,
+                keys,
+                count,
+                views,
+                self._status_json,
             )
-        each = [
+        each: list[_ValueColumns] = [
             (found[place[0]][0][place[1]], *found[place[0]][1:])
             if place
             else (*computed[ref.view, ref.feature], [None] * count)

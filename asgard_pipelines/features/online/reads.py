@@ -1,5 +1,5 @@
-"""Entities' newest features: reads of the online store, each put together once for as long as nothing is declared
-otherwise."""
+"""Entities' newest features: reads of the online store, each put together once for as long as nothing is
+declared otherwise."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class OnlineReads:
     def prepare(
         self, declarations: Declarations, refs: Sequence[FeatureRef], names: Sequence[str] | None = None
     ) -> PreparedRead:
-        """The read of these features, called so in the answer (`names`; the features' own when None). The same one
-        is given as long as the same declarations are: another object of them prepares all reads anew.
+        """The read of these features, called so in the answer (`names`; the features' own when None). The
+        same one is given as long as the same declarations are: another object of them prepares all reads
+        anew.
 
         Raises:
             FeatureViewNotFound, ColumnNotFound

@@ -1,7 +1,8 @@
 """The online store in Redis: Feast's hashes, one for each entity key, with the features of all its views.
 
-Beside each view's time (`_ts:VIEW`) stands a field of ours, which Feast does not know: the row's stamp, and the time
-that it was written with. Where Feast wrote last the two differ, and its time counts, with no created time.
+Beside each view's time (`_ts:VIEW`) stands a field of ours, which Feast does not know: the row's stamp, and
+the time that it was written with. Where Feast wrote last the two differ, and its time counts, with no created
+time.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ class RedisStore(OnlineStore):
         self._wires.close()
 
     def _called(self, script: str, request: memoryview, replies: int) -> list[int]:
-        """Once more when Redis has lost the script, as after a restart: none of the calls did anything then."""
+        """Once more when Redis has lost the script, as after a restart: none of the calls did anything
+        then."""
         with self._wires.fresh() as wire:
             found = wire.ask(request, replies)
             if any(isinstance(one, hiredis.ReplyError) and str(one).startswith("NOSCRIPT") for one in found):

@@ -50,8 +50,8 @@ return 1
 SWAP = (
     _STORED
     + """
--- ARGV: the two fields, the stamp that is expected, how many fields go, those, then as above from the stamp on; or
--- nothing.
+-- ARGV: the two fields, the stamp that is expected, how many fields go, those, then as above from the stamp
+-- on; or nothing.
 local at = stored(KEYS[1], ARGV[1], ARGV[2])
 local expected, gone = ARGV[3], tonumber(ARGV[4])
 if not at or string.sub(at, 1, #expected) ~= expected then return 0 end

@@ -1,4 +1,5 @@
-"""Connections to Redis that carry bytes as they are: requests written out beforehand, replies read by hiredis.
+"""Connections to Redis that carry bytes as they are: requests written out beforehand, replies read by
+hiredis.
 
 The client library takes longer to put together a request and to hand on its reply than Redis takes to answer.
 """
@@ -38,14 +39,15 @@ class Wire:
 
     def __init__(self, address: RedisAddress) -> None:
         self.used = False
+        self._socket: socket.socket
         try:
             plain = socket.create_connection((address.host, address.port), _SECONDS)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._socket = plain
             if address.tls:
                 self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=address.host)
             else:  # the system's own limit: Python's asks before each call whether it would wait
-                self._socket = plain
                 plain.settimeout(None)
                 for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                     plain.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", _SECONDS, 0))
@@ -67,7 +69,8 @@ class Wire:
         self._socket.sendall(request)
 
     def receive(self, replies: int) -> list[Any]:
-        reader, made = self._reader, []
+        reader = self._reader
+        made: list[Any] = []
         while len(made) < replies:
             reply = reader.gets()
             if reply is False:  # not all of it is there; RESP2 has no other False
@@ -120,8 +123,8 @@ class Wires:
         self._idle: deque[Wire] = deque()
 
     def ask(self, request: bytes, replies: int) -> list[Any]:
-        """Once more over a new connection, if one that was kept turns out to be lost: what is asked here may be
-        asked twice.
+        """Once more over a new connection, if one that was kept turns out to be lost: what is asked here may
+        be asked twice.
 
         Raises:
             BackendUnavailable: no answer, or an error for an answer.

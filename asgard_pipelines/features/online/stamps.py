@@ -35,11 +35,13 @@ def _digits(micros: Ints) -> npt.NDArray[np.uint8]:
     none = micros == NO_CREATED
     seconds, part = np.divmod(np.where(none, 0, micros), 1_000_000)
     whole = np.where(none, 0, ((seconds + _SHIFT) << 20) | part)
-    return _HEX[(whole[:, None] >> np.arange(4 * (DIGITS - 1), -1, -4)) & 15]
+    made: npt.NDArray[np.uint8] = _HEX[(whole[:, None] >> np.arange(4 * (DIGITS - 1), -1, -4)) & 15]
+    return made
 
 
 def times_of(texts: Sequence[str | bytes | None]) -> Times:
-    """Back again; without created digits, or for None, there is no created time. Of None the event time is 0."""
+    """Back again; without created digits, or for None, there is no created time. Of None the event time is
+    0."""
     event, created = [], []
     for text in texts:
         event.append(0 if text is None else _micros(text[:DIGITS]))

@@ -26,8 +26,8 @@ _AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class Written:
-    """Of the rows given: how many landed, and how many did not, for what is stored is newer (or, of a replacement,
-    another row than was expected), or for lack of a key or an event time."""
+    """Of the rows given: how many landed, and how many did not, for what is stored is newer (or, of a
+    replacement, another row than was expected), or for lack of a key or an event time."""
 
     written: int
     skipped: int
@@ -59,8 +59,8 @@ class Reader(ABC):
             keys: lists of encoded keys; each view names the one it is read for.
 
         Returns:
-            For each view, in the order they were asked in, a row for each of its keys, in their order; None for
-            keys that are not stored.
+            For each view, in the order they were asked in, a row for each of its keys, in their order; None
+            for keys that are not stored.
 
         Raises:
             BackendUnavailable
@@ -70,8 +70,8 @@ class Reader(ABC):
 class OnlineStore(ABC):
     """One store of one Feast project. Safe to use from several threads, and from several processes at once.
 
-    A row lands whole or not at all, and a reader sees all of one row or none of it. Tables are made as they are
-    needed. Every method raises BackendUnavailable when the store does not answer.
+    A row lands whole or not at all, and a reader sees all of one row or none of it. Tables are made as they
+    are needed. Every method raises BackendUnavailable when the store does not answer.
     """
 
     address: str
@@ -83,9 +83,10 @@ class OnlineStore(ABC):
     def write(self, view: FeatureView, rows: pa.Table) -> Written:
         """
         Args:
-            rows: at most one for each key. The columns: the view's join keys, in exactly their entities' declared
-                types (the number 1 as int32 and as int64 are two keys); its features by their names, in their
-                declared types; `view.timestamp`; and `view.created_timestamp` if it has one. Others are ignored.
+            rows: at most one for each key. The columns: the view's join keys, in exactly their entities'
+                declared types (the number 1 as int32 and as int64 are two keys); its features by their
+                names, in their declared types; `view.timestamp`; and `view.created_timestamp` if it has one.
+                Others are ignored.
 
         Raises:
             ColumnNotFound, TypeMismatch: the rows are not those of the view.
@@ -102,8 +103,8 @@ class OnlineStore(ABC):
         """Puts another row, an older one too, in the place of one that is no longer true.
 
         Args:
-            removed: keys, event times and created times, as in `write`. Only where exactly this is stored does
-                anything happen.
+            removed: keys, event times and created times, as in `write`. Only where exactly this is stored
+                does anything happen.
             rows: as in `write`; for the keys that have none the stored row is deleted.
 
         Raises:
@@ -126,8 +127,8 @@ class OnlineStore(ABC):
         return total + Written(0, len(keys) - len(asked))
 
     def times(self, view: FeatureView, keys: pa.Table) -> pa.Table:
-        """What is stored of each of `keys`, in their order: `event` and `created`, naive UTC, in microseconds; null
-        where nothing is stored."""
+        """What is stored of each of `keys`, in their order: `event` and `created`, naive UTC, in
+        microseconds; null where nothing is stored."""
         wanted, present = encoded_keys(list(view.join_keys), keys)
         stored, known = self.stored_times(view.name, wanted.to_pylist())
         known = known & present
@@ -142,7 +143,8 @@ class OnlineStore(ABC):
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
     ) -> int:
-        """Where exactly `expected` is stored: row `taken` of `rows` instead, or nothing for -1. Returns how often."""
+        """Where exactly `expected` is stored: row `taken` of `rows` instead, or nothing for -1. Returns how
+        often."""
 
     @abstractmethod
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
@@ -154,8 +156,9 @@ class OnlineStore(ABC):
 
     @abstractmethod
     def identity(self, view: str) -> str:
-        """`address#token`: the token stands in the store beside the view's rows and is lost with them (the file is
-        deleted, Redis is flushed, the view is dropped). Who remembers it sees that what was written is gone."""
+        """`address#token`: the token stands in the store beside the view's rows and is lost with them (the
+        file is deleted, Redis is flushed, the view is dropped). Who remembers it sees that what was written
+        is gone."""
 
     @abstractmethod
     def make(self, view: str) -> None:

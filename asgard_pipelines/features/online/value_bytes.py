@@ -1,8 +1,8 @@
 """Columns of values as the bytes of Feast's `Value` messages, a column at a time.
 
-Feast keeps whole seconds of a timestamp, and no nulls in arrays. What it has no place for stands beside the value,
-in fields of the message that Feast does not know and so passes over: a reader of ours gives back exactly what
-was written, and Feast's gives the seconds, and 0 or "" in the place of a null.
+Feast keeps whole seconds of a timestamp, and no nulls in arrays. What it has no place for stands beside the
+value, in fields of the message that Feast does not know and so passes over: a reader of ours gives back
+exactly what was written, and Feast's gives the seconds, and 0 or "" in the place of a null.
 """
 
 from __future__ import annotations

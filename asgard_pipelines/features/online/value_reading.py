@@ -80,8 +80,8 @@ class ValueReader:
             values: rows one behind the other. Empty and None are null.
 
         Returns:
-            A list for each type. Times are naive UTC. A value that is of another kind than declared (the view was
-            declared anew, and not yet materialized) is null, except a number where a float is declared.
+            A list for each type. Times are naive UTC. A value that is of another kind than declared (the view
+            was declared anew, and not yet materialized) is null, except a number where a float is declared.
         """
         width = len(self._dtypes)
         try:

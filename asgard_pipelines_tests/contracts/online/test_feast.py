@@ -1,4 +1,5 @@
-"""Feast's own store reads what ours wrote, ours reads what Feast's wrote, and Feast's rows are guarded too."""
+"""Feast's own store reads what ours wrote, ours reads what Feast's wrote, and Feast's rows are guarded
+too."""
 
 from __future__ import annotations
 

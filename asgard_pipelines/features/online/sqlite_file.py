@@ -1,0 +1,110 @@
+"""The online store's file: a connection to each thread, transactions, and Feast's idea of time."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from asgard_pipelines.errors import BackendUnavailable
+from asgard_pipelines.features.kinds import Ints
+
+_LOCK_WAIT_SECONDS = 60.0
+
+
+class SqliteFile:
+    """Safe to use from several threads, and from several processes. The file is made by the first writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._own = threading.local()
+
+    def reading(self) -> sqlite3.Connection | None:
+        """This thread's connection; None while there is no file."""
+        return self._connection() if self.path.exists() else None
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, which holds the file's lock from its beginning: what it reads stays true until it
+        ends. Raises BackendUnavailable."""
+        with self.answering():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = self._connection()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Raises BackendUnavailable in the place of SQLite's errors."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise BackendUnavailable(f"The online store does not answer: {error}.") from error
+
+    def close(self) -> None:
+        """This thread's connection."""
+        if (db := getattr(self._own, "db", None)) is not None:
+            db.close()
+            self._own.db = None
+
+    def _connection(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = getattr(self._own, "db", None)
+        if db is not None and self._own.file == self._which():
+            return db
+        self.close()
+        db = sqlite3.connect(
+            self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512
+        )
+        db.create_function("asgard_utc", 1, utc_micros, deterministic=True)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # as Feast has it: what was committed survives the machine
+        db.execute("PRAGMA mmap_size = 1073741824")
+        db.execute("PRAGMA cache_size = -65536")
+        self._own.db, self._own.file = db, self._which()
+        return db
+
+    def _which(self) -> tuple[int, int] | None:
+        """Another one, when the file was deleted and made anew."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+
+def feast_seconds(micros: Ints) -> list[int]:
+    """What Feast's SQLite adapter makes of a UTC time: it takes it for one of the process's own zone."""
+    seconds, part = np.divmod(micros, 1_000_000)
+    seconds = seconds + ((micros < 0) & (part > 0))  # towards zero
+    if time.timezone or time.daylight:
+        distinct, places = np.unique(seconds, return_inverse=True)
+        seconds = np.array([_as_local(one) for one in distinct.tolist()], np.int64)[places]
+    whole: list[int] = seconds.tolist()
+    return whole
+
+
+def _as_local(seconds: int) -> int:
+    try:
+        return int(datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).timestamp())
+    except (ValueError, OverflowError):  # in the year 1 or 9999, where Feast would fail
+        return seconds
+
+
+def utc_micros(seconds: int) -> int:
+    """Back again."""
+    try:
+        local = datetime.fromtimestamp(seconds)
+    except (ValueError, OverflowError):
+        return seconds * 1_000_000
+    return int((local - datetime(1970, 1, 1)).total_seconds()) * 1_000_000
