@@ -38,10 +38,12 @@ from asgard_pipelines.declarations.models import (
     RetrainPolicy,
     TrainingData,
 )
+from asgard_pipelines.declarations.platform import DESCRIBED_AT, platform_table
 from asgard_pipelines.declarations.predictions import Prediction
 from asgard_pipelines.declarations.widening import fits
 
 __all__ = [
+    "DESCRIBED_AT",
     "Cadence",
     "Candidate",
     "ColumnType",
@@ -80,4 +82,5 @@ __all__ = [
     "partition_instant",
     "partition_key",
     "partition_keys",
+    "platform_table",
 ]

@@ -84,6 +84,8 @@ class GoldTable(Declared):
     external: bool = False
     watermark: Watermark | None = None
     """External tables only."""
+    about_asgard: bool = False
+    """External to what is built from data: Asgard fills it from its own history (`platform.py`)."""
 
     sql: str | None = None
     """The SELECT in Trino's dialect. Reads tables, and `asgard.partitions(partition_start,

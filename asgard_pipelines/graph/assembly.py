@@ -13,6 +13,7 @@ from asgard_pipelines.graph.handoff import HandoffIOManager
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.model_assets import model_assets
 from asgard_pipelines.graph.online_assets import online_assets
+from asgard_pipelines.graph.platform_assets import platform_assets, platform_tables, probing_sensor
 from asgard_pipelines.graph.prediction_assets import prediction_assets
 from asgard_pipelines.graph.push_flush import flush_job, flush_sensor
 from asgard_pipelines.graph.schedules import schedules
@@ -38,10 +39,13 @@ def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
     if any(view.push_source for view in declarations.views):
         jobs.append(flush_job(declarations))
         sensors.append(flush_sensor(declarations, jobs[-1]))
+    if platform_tables(declarations):
+        sensors.append(probing_sensor())
     return dg.Definitions(
         assets=[
             *gold_specs(declarations),
             *gold_assets(declarations),
+            *platform_assets(declarations),
             *feature_assets(declarations),
             *online_assets(declarations),
             *model_assets(declarations),

@@ -30,7 +30,7 @@ def gold_specs(declarations: Declarations) -> list[dg.AssetSpec]:
             metadata={"dagster/table_name": f"iceberg.{table.table}"},
         )
         for table in declarations.gold
-        if table.external
+        if table.external and not table.about_asgard
     ]
 
 

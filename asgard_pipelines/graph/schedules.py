@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.graph.keys import feature_key, online_key, prediction_key
+from asgard_pipelines.graph.keys import feature_key, gold_key, online_key, prediction_key
 
 
 def schedules(declarations: Declarations) -> list[dg.ScheduleDefinition]:
@@ -19,6 +19,14 @@ def schedules(declarations: Declarations) -> list[dg.ScheduleDefinition]:
             _schedule(
                 "materialize_online", "0 */6 * * *", keys, "The online store, from the current snapshots."
             )
+        )
+    described = {table.table: gold_key(table) for table in declarations.gold if table.about_asgard}
+    if described:
+        on_them = [view for view in declarations.views if view.table in described]
+        keys = [*described.values(), *(feature_key(view) for view in on_them)]
+        keys += [online_key(view) for view in on_them if view.online]
+        found.append(
+            _schedule("describe_platform", "0 * * * *", keys, "How runs, users and services do, as features.")
         )
     if declarations.predictions:
         keys = [prediction_key(prediction) for prediction in declarations.predictions]

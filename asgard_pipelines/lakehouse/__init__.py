@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.picked_files import Tally
     from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Pin, Predicate, TimeRange
     from asgard_pipelines.lakehouse.private_catalog import write_private_catalog
+    from asgard_pipelines.lakehouse.probing import probe_catalog, probe_engine, probe_warehouse
     from asgard_pipelines.lakehouse.sources import DataFile, Piece, Positions, Source
     from asgard_pipelines.lakehouse.sql import SqlResult, run_sql
     from asgard_pipelines.lakehouse.sql_text import column_lineage, not_deterministic, tables_read
@@ -65,6 +66,9 @@ _HOMES = {
     "not_deterministic": "sql_text",
     "parquet_source": "parquet_files",
     "pins_of": "gold_pins",
+    "probe_catalog": "probing",
+    "probe_engine": "probing",
+    "probe_warehouse": "probing",
     "roots_read": "gold_stale",
     "run_sql": "sql",
     "stale": "gold_stale",
@@ -107,6 +111,9 @@ __all__ = [
     "not_deterministic",
     "parquet_source",
     "pins_of",
+    "probe_catalog",
+    "probe_engine",
+    "probe_warehouse",
     "roots_read",
     "run_sql",
     "stale",

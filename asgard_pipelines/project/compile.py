@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from asgard_pipelines.declarations import Declarations, GoldTable, Model, Prediction, ResolvedModel
+from asgard_pipelines.declarations import (
+    Declarations,
+    GoldTable,
+    Model,
+    Prediction,
+    ResolvedModel,
+    platform_table,
+)
 from asgard_pipelines.errors import InvalidDeclarations, Problem
 from asgard_pipelines.features import RepoContents, read_repo
 from asgard_pipelines.project.checks import (
@@ -54,6 +61,7 @@ def compile_repo(settings: Settings, over_rest: Sequence[Made] | None = None) ->
     if contents is None:
         raise InvalidDeclarations(problems)
     sources = _sources(settings, declared_models, declared_predictions)
+    gold |= _about_asgard(settings, {*_undeclared(gold, contents), *sources} - gold.keys())
     gold |= _found_in_catalog(settings, gold, {*_undeclared(gold, contents), *sources} - gold.keys())
     problems += check_gold(gold)
     problems += check_views(contents, gold)
@@ -194,6 +202,13 @@ def _found_in_catalog(
 
     lakehouse = Lakehouse(settings)
     return {table: implicit(table) for table in sorted(missing) if lakehouse.exists(table)}
+
+
+def _about_asgard(settings: Settings, missing: set[str]) -> dict[str, GoldTable]:
+    """Of tables that nobody declared, those that Asgard fills about itself."""
+    schema = settings.gold_schema
+    found = {table: platform_table(table.removeprefix(f"{schema}."), schema) for table in missing}
+    return {table: declared for table, declared in sorted(found.items()) if declared is not None}
 
 
 def _stand_ins(gold: dict[str, GoldTable], contents: RepoContents) -> dict[str, GoldTable]:

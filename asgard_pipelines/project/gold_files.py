@@ -45,7 +45,7 @@ def read_gold(path: Path, file: str, schema: str) -> GoldTable:
     if path.suffix == ".sql":
         return _read_sql(text, file, schema, named)
     document = read_document(text, file)
-    _refuse_told(document, "name", "schema_name", "sql", "reads")
+    _refuse_told(document, "name", "schema_name", "sql", "reads", "about_asgard")
     if "external" not in document.data:
         raise InvalidDeclarations(
             [document.problem("say `external: true`: a table without a SELECT is written by somebody else")]
@@ -87,7 +87,7 @@ def _read_sql(text: str, file: str, schema: str, named: dict[str, str]) -> GoldT
             ]
         )
     document = read_document(front[1], file, _line_at(text, front.start(1)))
-    _refuse_told(document, "name", "schema_name", "sql", "reads", "external")
+    _refuse_told(document, "name", "schema_name", "sql", "reads", "external", "about_asgard")
     body = text[front.end() :]
     sql = body.strip()
     first_line = _line_at(text, front.end() + len(body) - len(body.lstrip()))

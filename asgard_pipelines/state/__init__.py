@@ -12,6 +12,7 @@ from asgard_pipelines.state.access_tokens import (
 from asgard_pipelines.state.access_tokens import Scope as TokenScope
 from asgard_pipelines.state.artefacts import StoredFile, record_artefact, recorded_artefact
 from asgard_pipelines.state.audit import Act, acts, record_act
+from asgard_pipelines.state.database import probe_database
 from asgard_pipelines.state.decisions import Decision, last_decisions, record_decision
 from asgard_pipelines.state.differences import Difference, recall_difference, remember_difference
 from asgard_pipelines.state.elections import ElectionRecord, last_election, record_election
@@ -20,6 +21,7 @@ from asgard_pipelines.state.made_declarations import (
     Made,
     MadeKind,
     made,
+    made_by_author,
     made_history,
     made_revision,
     make,
@@ -41,6 +43,7 @@ from asgard_pipelines.state.materializations import (
     watermark,
 )
 from asgard_pipelines.state.pins import move_pin, pin_once, run_pins
+from asgard_pipelines.state.probes import Probe, forget_probes, probes, record_probes
 from asgard_pipelines.state.push_log import (
     LoggedRows,
     Push,
@@ -87,6 +90,7 @@ __all__ = [
     "Materialization",
     "MaterializationKind",
     "MaterializationStatus",
+    "Probe",
     "Push",
     "RequestKey",
     "ScriptJob",
@@ -110,6 +114,7 @@ __all__ = [
     "find_token",
     "finish_materialization",
     "forget_answers",
+    "forget_probes",
     "forget_rows",
     "keep_answer",
     "known_pushes",
@@ -118,17 +123,21 @@ __all__ = [
     "last_materialized",
     "log_pushes",
     "made",
+    "made_by_author",
     "made_history",
     "made_revision",
     "make",
     "materializations",
     "move_pin",
     "pin_once",
+    "probe_database",
+    "probes",
     "recall_difference",
     "record_act",
     "record_artefact",
     "record_decision",
     "record_election",
+    "record_probes",
     "recorded_artefact",
     "remember_difference",
     "remove_job",

@@ -7,10 +7,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
+from sqlalchemy import URL, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
-from asgard_pipelines.errors import InvalidSettings
+from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.settings import Settings
 
 _opening = Lock()
@@ -62,6 +63,22 @@ def _patient(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+
+
+def probe_database(settings: Settings) -> float | None:
+    """Asks for one number. Connections in use of the pool's size, this one among them; None without a pool.
+
+    Raises:
+        BackendUnavailable: the database does not answer.
+    """
+    engine = database(settings)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            pool = engine.pool
+            return pool.checkedout() / pool.size() if isinstance(pool, QueuePool) and pool.size() else None
+    except SQLAlchemyError as error:
+        raise BackendUnavailable("The database of Asgard's own records does not answer.") from error
 
 
 def database(settings: Settings) -> Engine:

@@ -97,6 +97,14 @@ def made_history(settings: Settings, kind: MadeKind, name: str) -> list[Made]:
         return [_read(row) for row in connection.execute(named).all()]
 
 
+def made_by_author(settings: Settings, since: datetime) -> dict[str, int]:
+    """Author -> how many declarations they made from `since` on."""
+    made_since = _made.c.made_at >= since.astimezone(UTC).replace(tzinfo=None)
+    counted = select(_made.c.author, func.count()).where(made_since).group_by(_made.c.author)
+    with database(settings).connect() as connection:
+        return {author: int(count) for author, count in connection.execute(counted)}
+
+
 def made_revision(settings: Settings) -> str:
     """Another one after each change, so that what was compiled before is known to be old."""
     with database(settings).connect() as connection:

@@ -1,0 +1,108 @@
+"""The tables about Asgard itself: filled every hour from its runs, its declarations and its probes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pyarrow as pa
+
+from asgard_pipelines.declarations import Declarations, GoldTable, fingerprint
+from asgard_pipelines.graph.failures import telling
+from asgard_pipelines.graph.groups import group_of
+from asgard_pipelines.graph.house import House, PinnedRun
+from asgard_pipelines.graph.keys import gold_key
+from asgard_pipelines.graph.metadata import table_metadata, version_of
+from asgard_pipelines.settings import Settings
+from asgard_pipelines.state import Probe, forget_probes, made_by_author, probes, record_probes
+
+_REACH = timedelta(days=30)
+_PROBED_EVERY_SECONDS = 60
+
+
+def platform_tables(declarations: Declarations) -> list[GoldTable]:
+    return [table for table in declarations.gold if table.about_asgard]
+
+
+def platform_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
+    return [_filled(table, _ROWS[table.name]) for table in platform_tables(declarations)]
+
+
+def probing_sensor() -> dg.SensorDefinition:
+    @dg.sensor(
+        name="probe_connectors",
+        description="Asks each service that Asgard stands on for something small, and notes how it answered.",
+        minimum_interval_seconds=_PROBED_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        target=dg.AssetSelection.assets(dg.AssetKey(["gold", "connector_activity"])),
+    )
+    def probe(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        silent = [one.connector for one in _probe(Settings.read()) if not one.answered]
+        return dg.SkipReason(f"Without an answer: {', '.join(silent)}." if silent else "All of them answer.")
+
+    return probe
+
+
+def _filled(
+    table: GoldTable, rows: Callable[[PinnedRun, dg.DagsterInstance, datetime], pa.Table]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=gold_key(table),
+        description=table.description,
+        group_name=group_of(table, "gold"),
+        kinds={"iceberg", "dagster"},
+        tags=table.tags,
+        code_version=fingerprint(table),
+        pool=f"gold_{table.name}",
+    )
+    @telling
+    def fill_table(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        run = house.run(context.run.run_id)
+        described = rows(run, context.instance, datetime.now(UTC))
+        commit = run.lakehouse.append(table.table, described, key=f"platform:{context.run.run_id}")
+        run.wrote(commit.pin)
+        return dg.MaterializeResult(
+            data_version=version_of(commit.pin),
+            metadata=table_metadata(run.lakehouse, commit.pin) | {"asgard/rows_written": commit.rows},
+        )
+
+    return fill_table
+
+
+def _pipelines(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+    from asgard_pipelines.graph.run_facts import platform_history
+    from asgard_pipelines.monitoring import pipeline_activity
+
+    history = platform_history(instance, run.lakehouse, now)
+    return pipeline_activity(history.runs, history.written, now)
+
+
+def _users(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+    from asgard_pipelines.graph.run_facts import platform_history
+    from asgard_pipelines.monitoring import user_activity
+
+    history = platform_history(instance, run.lakehouse, now)
+    return user_activity(history.runs, made_by_author(run.settings, now - _REACH), now)
+
+
+def _connectors(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+    from asgard_pipelines.monitoring import connector_activity
+
+    _probe(run.settings)
+    forget_probes(run.settings, now - _REACH)
+    return connector_activity(probes(run.settings, now - _REACH), datetime.now(UTC))
+
+
+_ROWS = {
+    "pipeline_activity": _pipelines,
+    "user_activity": _users,
+    "connector_activity": _connectors,
+}
+
+
+def _probe(settings: Settings) -> list[Probe]:
+    from asgard_pipelines.lakehouse import Lakehouse
+    from asgard_pipelines.monitoring import probe_connectors
+
+    found = probe_connectors(settings, Lakehouse(settings))
+    record_probes(settings, found)
+    return found
