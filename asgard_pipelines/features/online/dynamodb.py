@@ -185,18 +185,19 @@ class DynamoDbStore(OnlineStore):
         return [work(asked[0])] if len(asked) == 1 else list(self._pool.map(work, asked))
 
     def _items(self, rows: EncodedRows) -> list[dict[str, Any]]:
-        columns = {name: column.to_pylist() for name, column in rows.values.items()}
+        keys, columns = rows.as_lists()
+        named = dict(zip(rows.values, columns, strict=True))
         times = [str(_EPOCH + timedelta(microseconds=at)) for at in rows.times.event.tolist()]
         texts = [one.decode().ljust(30, "0") for one in stamps(rows.times).to_pylist()]
         return [
             {
                 "entity_id": {"S": id_of(key)},
                 "event_ts": {"S": at},
-                "values": {"M": {name: {"B": column[place]} for name, column in columns.items()}},
+                "values": {"M": {name: {"B": column[place]} for name, column in named.items()}},
                 "asgard_stamp": {"S": stamp},
                 "asgard_ts": {"S": at},
             }
-            for place, (key, at, stamp) in enumerate(zip(rows.keys.to_pylist(), times, texts, strict=True))
+            for place, (key, at, stamp) in enumerate(zip(keys, times, texts, strict=True))
         ]
 
     def _guarded(

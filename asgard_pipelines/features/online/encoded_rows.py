@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,8 @@ import pyarrow as pa
 from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
 from asgard_pipelines.features.kinds import Bools, Ints, arrow_type, instants
-from asgard_pipelines.features.online.keys import encoded_keys
+from asgard_pipelines.features.online.few_values import FEW, few_encoded, plain_encoded
+from asgard_pipelines.features.online.keys import encoded_keys, few_keys, key_encoder
 from asgard_pipelines.features.online.value_bytes import encoded_values
 
 NO_CREATED = np.iinfo(np.int64).min
@@ -63,12 +65,16 @@ class Times:
         return same if self.created_or_none is None else same & (self.created == stored.created)
 
 
+Column = pa.Array | list[bytes]
+"""Of Arrow's type binary, or a list."""
+
+
 @dataclass(frozen=True)
 class EncodedRows:
-    """`keys` and each of `values` are of Arrow's type binary and equally long; a null value is empty."""
+    """All columns are of one length; a null value is empty."""
 
-    keys: pa.Array
-    values: Mapping[str, pa.Array]
+    keys: Column
+    values: Mapping[str, Column]
     """By feature."""
     times: Times
 
@@ -76,24 +82,52 @@ class EncodedRows:
         return len(self.keys)
 
     def take(self, places: Ints | Sequence[int]) -> EncodedRows:
-        chosen = pa.array(places, pa.int64())
-        values = {name: column.take(chosen) for name, column in self.values.items()}
-        return EncodedRows(self.keys.take(chosen), values, self.times.take(places))
+        values = {name: _taken(column, places) for name, column in self.values.items()}
+        return EncodedRows(_taken(self.keys, places), values, self.times.take(places))
+
+    def as_lists(self) -> tuple[list[bytes], list[list[bytes]]]:
+        """The keys, and the columns of values in their order."""
+        return _as_list(self.keys), [_as_list(column) for column in self.values.values()]
+
+    def as_arrays(self) -> EncodedRows:
+        values = {name: _as_array(column) for name, column in self.values.items()}
+        return EncodedRows(_as_array(self.keys), values, self.times)
+
+
+def _taken(column: Column, places: Ints | Sequence[int]) -> Column:
+    if isinstance(column, list):
+        return [column[place] for place in places]
+    return column.take(pa.array(places, pa.int64()))
+
+
+def _as_list(column: Column) -> list[bytes]:
+    if isinstance(column, list):
+        return column
+    made: list[bytes] = column.to_numpy(zero_copy_only=False).tolist()
+    return made
+
+
+def _as_array(column: Column) -> pa.Array:
+    return pa.array(column, pa.binary()) if isinstance(column, list) else column
 
 
 def encoded(view: FeatureView, rows: pa.Table) -> EncodedRows:
-    """Without the rows that lack a key or an event time.
+    """Without the rows that lack a key or an event time. A few rows are made of lists.
 
     Raises:
         ColumnNotFound, TypeMismatch
     """
     times, timed = Times.of(view, rows)
-    keys, present = encoded_keys(list(view.join_keys), rows)
-    values = {}
+    few = len(rows) <= FEW
+    keys, present = (few_keys if few else encoded_keys)(list(view.join_keys), rows)
+    values: dict[str, Column] = {}
+    columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    encode = few_encoded if few else encoded_values
     for feature in view.features:
-        column = _column(view, rows, feature.name)
-        wanted = arrow_type(feature.dtype)
-        if column.type != wanted:
+        column = columns.get(feature.name)
+        if column is None:
+            raise _missing(view, rows, feature.name)
+        if column.type != arrow_type(feature.dtype):
             raise TypeMismatch(
                 f"'{feature.name}' is declared {feature.dtype}, and is written as {column.type}.",
                 feature_view=view.name,
@@ -101,13 +135,39 @@ def encoded(view: FeatureView, rows: pa.Table) -> EncodedRows:
                 declared=feature.dtype,
                 found=str(column.type),
             )
-        values[feature.name] = encoded_values(column, feature.dtype)
+        values[feature.name] = encode(column, feature.dtype)
     made = EncodedRows(keys, values, times)
     usable = timed & present
     return made if usable.all() else made.take(np.flatnonzero(usable))
 
 
+def encoded_records(
+    view: FeatureView,
+    key_types: Mapping[str, str],
+    columns: Mapping[str, Sequence[Any]],
+    event: Sequence[int],
+    created: Sequence[int | None] | None,
+) -> EncodedRows:
+    """Rows of Python's values, for `OnlineStore.put`: as `encoded`, without the price of an Arrow table.
+
+    Args:
+        key_types: join key -> its entity's declared type.
+        columns: the join keys and the features, values in their declared types and checked; a timestamp feature
+            is microseconds since 1970 (UTC). No key is null.
+        event: microseconds since 1970 (UTC); so is `created`, which is None for a view without created times.
+    """
+    keys = key_encoder(key_types)([columns[name] for name in key_types])
+    late = None if created is None else [NO_CREATED if at is None else at for at in created]
+    times = Times(np.array(event, np.int64), None if late is None else np.array(late, np.int64))
+    values = {one.name: plain_encoded(columns[one.name], one.dtype) for one in view.features}
+    return EncodedRows(keys if key_types else keys * len(event), values, times)
+
+
 def _column(view: FeatureView, rows: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in rows.column_names:
-        raise ColumnNotFound(name, rows.column_names, table=f"the rows of '{view.name}'")
+        raise _missing(view, rows, name)
     return rows[name]
+
+
+def _missing(view: FeatureView, rows: pa.Table, name: str) -> ColumnNotFound:
+    return ColumnNotFound(name, rows.column_names, table=f"the rows of '{view.name}'")

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from feast import Entity, FeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.key_encoding_utils import serialize_entity_key
@@ -126,16 +125,14 @@ def _encoded(
     rows: dict[bytes, tuple[int, int, dict[str, Value]]], features: Sequence[str], with_created: bool
 ) -> EncodedRows:
     empty = Value()
-    values = {
-        name: pa.array([row[2].get(name, empty).SerializeToString() for row in rows.values()], pa.binary())
+    values: dict[str, Any] = {
+        name: [row[2].get(name, empty).SerializeToString() for row in rows.values()]
         for name in features
         if any(name in row[2] for row in rows.values())
     }
     event = np.array([row[0] for row in rows.values()], np.int64)
     created = np.array([row[1] for row in rows.values()], np.int64)
-    return EncodedRows(
-        pa.array(list(rows), pa.binary()), values, Times(event, created if with_created else None)
-    )
+    return EncodedRows(list(rows), values, Times(event, created if with_created else None))
 
 
 def _values(names: Sequence[str], stored: Sequence[bytes | None]) -> dict[str, Value]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,12 @@ from asgard_pipelines.features.kinds import Bools
 _STRING, _INT32, _INT64 = 2, 3, 4
 """Feast's `ValueType`s of which it makes keys; times and bytes too, which no entity here is."""
 KEY_TYPES = ("string", "int32", "int64")
+_KIND_OF = {
+    pa.string(): "string",
+    pa.large_string(): "string",
+    pa.int32(): "int32",
+    pa.int64(): "int64",
+}
 
 
 def _header(names: Sequence[str]) -> bytes:
@@ -50,6 +57,33 @@ def encoded_keys(join_keys: Sequence[str], rows: pa.Table) -> tuple[pa.Array, Bo
         parts += _parts(name, column)
     joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
     return joined, present
+
+
+def few_keys(join_keys: Sequence[str], rows: pa.Table) -> tuple[list[bytes], Bools]:
+    """The same, one at a time: of a few rows quicker."""
+    if not join_keys:
+        return [KEYLESS] * len(rows), np.ones(len(rows), dtype=bool)
+    names = tuple(sorted(join_keys))
+    for name in names:
+        if name not in rows.column_names:
+            raise ColumnNotFound(name, rows.column_names, table="the rows' keys")
+    types = tuple(_KIND_OF.get(rows[name].type) or str(rows[name].type) for name in names)
+    columns = [rows[name].to_pylist() for name in names]
+    present = np.array([None not in row for row in zip(*columns, strict=True)], dtype=bool)
+    if not present.all():
+        nothing = ["" if kind == "string" else 0 for kind in types]
+        columns = [
+            [zero if value is None else value for value in column]
+            for zero, column in zip(nothing, columns, strict=True)
+        ]
+    return _encoder(names, types)(columns), present
+
+
+@lru_cache(256)
+def _encoder(
+    names: tuple[str, ...], types: tuple[str, ...]
+) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
+    return key_encoder(dict(zip(names, types, strict=True)))
 
 
 def _parts(name: str, column: pa.Array) -> list[pa.Array]:

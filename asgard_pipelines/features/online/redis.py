@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import hiredis
@@ -22,6 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.features.kinds import Bools, Ints
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
+from asgard_pipelines.features.online.few_values import FEW
 from asgard_pipelines.features.online.redis_scripts import PUT, SWAP, name_of
 from asgard_pipelines.features.online.redis_wire import RedisAddress, Wires, bulk, command, required
 from asgard_pipelines.features.online.stamps import DIGITS, stamps, times_of
@@ -56,7 +58,8 @@ class RedisStore(OnlineStore):
     def put(self, view: str, rows: EncodedRows) -> int:
         if not len(rows):
             return 0
-        request = _requests(view, rows, self._suffix)
+        together = isinstance(rows.keys, list) and len(rows) <= FEW
+        request = (_request_of_few if together else _request)(view, rows, self._suffix)
         return sum(self._called(PUT, memoryview(request), len(rows)))
 
     def swap(
@@ -66,7 +69,7 @@ class RedisStore(OnlineStore):
         fields = [field(view, name) for name in names]
         head = [_time_field(view), _our_field(view)]
         new_stamps, new_times = stamps(rows.times).to_pylist(), _feast_times(rows.times.event).to_pylist()
-        columns = [rows.values[name].to_pylist() for name in names]
+        columns = rows.as_lists()[1]
         requests = []
         for key, stamp, place in zip(keys, stamps(expected).to_pylist(), taken, strict=True):
             arguments = [*head, stamp, str(len(fields)).encode(), *fields]
@@ -217,8 +220,29 @@ def _feast_times(event: Ints) -> pa.Array:
     )
 
 
-def _requests(view: str, rows: EncodedRows, suffix: bytes) -> pa.Buffer:
-    """One call of the script for each row, put together a column at a time."""
+def _request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
+    """One call of the script for each row."""
+    keys, columns = rows.as_lists()
+    fields = [field(view, name) for name in rows.values]
+    head = [b"EVALSHA", name_of(PUT), b"1"]
+    stamped, times = stamps(rows.times).to_pylist(), _feast_times(rows.times.event).to_pylist()
+    return b"".join(
+        command(
+            *head,
+            keys[place] + suffix,
+            _time_field(view),
+            _our_field(view),
+            stamped[place],
+            times[place],
+            *chain(*((name, column[place]) for name, column in zip(fields, columns, strict=True))),
+        )
+        for place in range(len(keys))
+    )
+
+
+def _request(view: str, given: EncodedRows, suffix: bytes) -> pa.Buffer:
+    """The same, put together a column at a time."""
+    rows = given.as_arrays()
     head = b"*%d\r\n" % (8 + 2 * len(rows.values)) + bulk(b"EVALSHA", name_of(PUT), b"1")
     stamped = stamps(rows.times)
     width = len(stamped[0].as_py())

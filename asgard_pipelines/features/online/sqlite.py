@@ -44,7 +44,7 @@ class SqliteStore(OnlineStore):
         with self.file.writing() as db:
             self._make(db, view)
             if db.execute(f"SELECT 1 FROM {self.table(view)} LIMIT 1").fetchone():
-                stored, known = self._stored(db, view, rows.keys.to_pylist())
+                stored, known = self._stored(db, view, rows.as_lists()[0])
                 landing = ~known | rows.times.may_follow(stored)
                 rows = rows if landing.all() else rows.take(np.flatnonzero(landing))
             self._insert(db, view, rows)
@@ -139,15 +139,14 @@ class SqliteStore(OnlineStore):
         for place in (1, 3):
             times[place] = [at if one else None for at, one in zip(times[place], known, strict=True)]
         names = list(rows.values)
-        keys = rows.keys.to_numpy(zero_copy_only=False).tolist()
+        keys, columns = rows.as_lists()
         for start in range(0, len(names), _FEATURES_AT_ONCE):
             some = names[start : start + _FEATURES_AT_ONCE]
             each = [f"(?1, {_text(name)}, ?{6 + n}, ?2, ?3, ?4, ?5, ?2)" for n, name in enumerate(some)]
-            columns = [rows.values[name].to_numpy(zero_copy_only=False).tolist() for name in some]
             db.executemany(
                 f"INSERT OR REPLACE INTO {self.table(view)} (entity_key, feature_name, value, event_ts, "
                 f"created_ts, {', '.join(_OURS)}) VALUES {', '.join(each)}",
-                zip(keys, *times, *columns, strict=True),
+                zip(keys, *times, *columns[start : start + _FEATURES_AT_ONCE], strict=True),
             )
 
     def _stored(self, db: sqlite3.Connection, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:

@@ -113,7 +113,7 @@ class OnlineStore(ABC):
         total = Written(0, 0)
         keys, times, present = _keys_and_times(view, removed)
         made = encoded(view, rows)
-        new = {key: place for place, key in enumerate(made.keys.to_pylist())}
+        new = {key: place for place, key in enumerate(made.as_lists()[0])}
         if strange := new.keys() - set(keys):
             raise Conflict(
                 f"{len(strange)} rows of '{view.name}' are to replace nothing.", feature_view=view.name

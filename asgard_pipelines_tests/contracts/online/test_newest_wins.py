@@ -13,8 +13,19 @@ import pytest
 
 from asgard_pipelines.errors import ColumnNotFound, Conflict, TypeMismatch
 from asgard_pipelines.features.online import OnlineStore, Written, online_store
+from asgard_pipelines.features.online.encoded_rows import encoded, encoded_records
 from asgard_pipelines.settings import Settings
-from asgard_pipelines_tests.contracts.online.views import MICRO, NOON, SECOND, pages, rows, view, visit
+from asgard_pipelines_tests.contracts.online.test_reads import VALUES
+from asgard_pipelines_tests.contracts.online.views import (
+    MICRO,
+    NOON,
+    SECOND,
+    pages,
+    read,
+    rows,
+    view,
+    visit,
+)
 
 VISITS = view()
 SEEN = view(created=True)
@@ -185,3 +196,58 @@ def test_writers_in_any_order_end_in_the_newest(settings: Settings, store: Onlin
     with get_context("spawn").Pool(2) as processes:
         processes.starmap(_write_all, given[4:])
     assert [pages(settings, store, SEEN, key) for key in range(12)] == [4] * 12
+
+
+def test_records_without_arrow_are_written_alike(settings: Settings, store: OnlineStore) -> None:
+    features = {
+        "n": "int64",
+        "t": "string",
+        "f": "float32",
+        "b": "bool",
+        "at_": "timestamp",
+        "all": "array<int64>",
+    }
+    one = view("records", features, ("visitor_id", "shop_id"), created=True)
+    columns = {
+        "visitor_id": [1, -2],
+        "shop_id": ["", "Łódź"],
+        "n": [-1, None],
+        "t": ["a", None],
+        "f": [0.5, None],
+        "b": [True, False],
+        "at_": [NOON - MICRO, None],
+        "all": [[1, 2], None],
+    }
+    expected = encoded(one, rows(one, **columns, at=NOON, seen=[NOON, None]))
+    noon = int((NOON - datetime(1970, 1, 1)).total_seconds()) * 1_000_000
+    columns["at_"] = [noon - 1, None]
+    given = encoded_records(
+        one, {"visitor_id": "int64", "shop_id": "string"}, columns, [noon, noon], [noon, None]
+    )
+    assert given.as_lists() == expected.as_lists()
+    assert given.times.event.tolist() == expected.times.event.tolist()
+    assert given.times.created.tolist() == expected.times.created.tolist()
+    assert store.put(one.name, given) == 2
+    assert read(settings, store, one, visitor_id=[1], shop_id=[""])[0] == (
+        -1,
+        "a",
+        0.5,
+        True,
+        NOON - MICRO,
+        [1, 2],
+    )
+
+
+def test_many_rows_and_few_are_encoded_alike() -> None:
+    features = dict(zip("abcdefg", VALUES, strict=True))
+    one = view("many", features, ("visitor_id", "shop_id", "shelf"))
+    many = 40
+    columns = {name: [*VALUES[dtype], None] * (many // 5) for name, dtype in features.items()}
+    keys = {"visitor_id": list(range(-20, 20)), "shop_id": [str(n) for n in range(40)], "shelf": [7, -7] * 20}
+    given = rows(one, **keys, **columns, at=[NOON] * 39 + [None])
+    together = encoded(one, given).as_lists()
+    apart = [encoded(one, given.slice(start, 10)).as_lists() for start in range(0, many, 10)]
+    assert together[0] == [key for keys, _ in apart for key in keys]
+    assert together[1] == [
+        [value for _, values in apart for value in values[place]] for place in range(len(features))
+    ]
