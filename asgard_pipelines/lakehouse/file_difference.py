@@ -103,7 +103,8 @@ class FileDifference:
 
             before = PinnedSource(self._before, gone, tally=tally)
             after = PinnedSource(self.after, come, tally=tally)
-            gone, come = net_positions(before, after, self.after.arrow_schema.names, threads)
+            removed, added = net_positions(before, after, self.after.arrow_schema.names, threads)
+            gone, come = {**removed}, {**added}
         come |= dict.fromkeys(also)
         return (
             PinnedSource(self._before, gone, tally=tally) if self._before is not None and gone else None,

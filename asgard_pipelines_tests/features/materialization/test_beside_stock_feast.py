@@ -77,6 +77,8 @@ def ttl(one: Contender) -> bool:
     return [one.amount(1, NOW), one.amount(2, NOW)] == [None, 20]
 
 
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+
 CHECKS: dict[str, Check] = {
     "late row": late_row,
     "restatement": restatement,
