@@ -43,6 +43,10 @@ def decide_gold(ground: Ground, plan: Plan) -> None:
         ticking = ticking or clock
         plan.gold[table.table] = keys if clock else []
         plan.decide(subject, "build", _in_words(keys) if clock else "its sources changed")
+    for table in ground.declarations.gold:
+        if table.about_asgard and not ground.lakehouse.exists(table.table):
+            plan.gold[table.table] = []
+            plan.decide(f"gold/{table.name}", "build", "never filled; the schedule fills it from now on")
     due = sorted({key for keys in plan.gold.values() for key in keys})
     plan.partitions = (due[0], due[-1]) if due else None
 

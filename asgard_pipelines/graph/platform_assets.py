@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations, GoldTable, fingerprint
 from asgard_pipelines.graph.failures import telling
@@ -14,6 +14,9 @@ from asgard_pipelines.graph.keys import gold_key
 from asgard_pipelines.graph.metadata import table_metadata, version_of
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Probe, forget_probes, made_by_author, probes, record_probes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _REACH = timedelta(days=30)
 _PROBED_EVERY_SECONDS = 60
@@ -43,7 +46,7 @@ def probing_sensor() -> dg.SensorDefinition:
 
 
 def _filled(
-    table: GoldTable, rows: Callable[[PinnedRun, dg.DagsterInstance, datetime], pa.Table]
+    table: GoldTable, rows: Callable[[PinnedRun, dg.DagsterInstance, datetime], "pa.Table"]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=gold_key(table),
@@ -68,7 +71,7 @@ def _filled(
     return fill_table
 
 
-def _pipelines(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+def _pipelines(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> "pa.Table":
     from asgard_pipelines.graph.run_facts import platform_history
     from asgard_pipelines.monitoring import pipeline_activity
 
@@ -76,7 +79,7 @@ def _pipelines(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> p
     return pipeline_activity(history.runs, history.written, now)
 
 
-def _users(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+def _users(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> "pa.Table":
     from asgard_pipelines.graph.run_facts import platform_history
     from asgard_pipelines.monitoring import user_activity
 
@@ -84,7 +87,7 @@ def _users(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Ta
     return user_activity(history.runs, made_by_author(run.settings, now - _REACH), now)
 
 
-def _connectors(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> pa.Table:
+def _connectors(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> "pa.Table":
     from asgard_pipelines.monitoring import connector_activity
 
     _probe(run.settings)

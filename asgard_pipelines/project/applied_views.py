@@ -53,8 +53,8 @@ def apply_view(
     *,
     replace: bool = False,
 ) -> tuple[Made, bool]:
-    """Puts the view in force over a table of its own, called as the view in the gold schema; and whether anything
-    changed. The same again takes in what has changed in the files.
+    """Puts the view in force over a table of its own, called as the view in the gold schema; and whether
+    anything changed. The same again takes in what has changed in the files.
 
     Args:
         body: the view; its `source` counts for nothing.
@@ -63,7 +63,7 @@ def apply_view(
     Raises:
         ColumnNotFound, TypeMismatch
         Invalid: the path is below no storage root, or holds no Parquet; an entity that is no column.
-        Conflict: another view of that name stands, and `replace` is off; or a table of that name, made otherwise.
+        Conflict: another view of that name stands, and `replace` is off; or a table, made otherwise.
         BackendUnavailable: the storage does not answer.
     """
     settings = lakehouse.settings
@@ -90,7 +90,8 @@ def _need_free(
     stands = standing(lakehouse.settings, "feature_view", name)
     if stands is not None and stands.sent != sent and not replace:
         raise Conflict(
-            f"Feature view '{name}' is declared already, otherwise. `?replace=true` puts this one in its place.",
+            f"Feature view '{name}' is declared already, otherwise. `?replace=true` puts this one in its "
+            "place.",
             name=name,
             declared=stands.sent,
         )

@@ -15,7 +15,7 @@ def init(path: Path, *, empty: bool = False) -> list[str]:
     """Writes a new repo into `path`, whose last part is the project's name.
 
     Args:
-        empty: Only what a repo needs, nothing declared.
+        empty: Only what a repo needs; nothing is declared but the views of Asgard about itself.
 
     Returns:
         The files written, relative to `path`'s parent, sorted.

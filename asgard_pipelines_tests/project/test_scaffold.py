@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
+PLATFORM = ["connector_features", "pipeline_features", "user_features"]
+
 
 def test_a_starter_compiles_with_state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ASGARD_HOME", raising=False)
@@ -40,21 +42,22 @@ def test_the_starter_s_data_are_what_it_declares(tmp_path: Path, monkeypatch: py
     assert len(rows) == 1500
 
 
-def test_an_empty_project_declares_nothing_and_compiles(
+def test_an_empty_project_declares_nothing_but_asgard_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     init(tmp_path / "bare", empty=True)
     monkeypatch.setenv("ASGARD_REPO", str(tmp_path / "bare"))
     declared = load(Settings.read())
-    assert (declared.project, declared.gold, declared.models) == ("bare", [], [])
-    assert read_repo(Settings.read()).views == []
+    assert (declared.project, declared.models) == ("bare", [])
+    assert all(table.about_asgard for table in declared.gold)
+    assert [view.name for view in declared.views] == PLATFORM
 
 
 def test_two_projects_are_read_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, views in (("one", 1), ("two", 0)):
+    for name, views in (("one", ["courier_record"]), ("two", [])):
         init(tmp_path / name, empty=name == "two")
         monkeypatch.setenv("ASGARD_REPO", str(tmp_path / name))
-        assert len(read_repo(Settings.read()).views) == views
+        assert {view.name for view in read_repo(Settings.read()).views} - set(PLATFORM) == set(views)
 
 
 @pytest.mark.parametrize("name", ["9lives", "my-project", "a b", "ü"])
