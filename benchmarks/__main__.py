@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only pit|scoring|online_http|materialization] [--scale 1] [--out FOLDER]`."""
+"""`python -m benchmarks [--only pit|scoring|online|online_http|materialization] [--scale 1] [--out FOLDER]`."""
 
 from __future__ import annotations
 
@@ -85,13 +85,24 @@ def _materialization(asked: Namespace, console: Console, told: Callable[[str], N
     yield Section("materialization", materialization_report.section(found, rows, asked.scale), rows)
 
 
+def _online(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+    from benchmarks import online, online_report
+
+    found = online.measure(asked.data, asked.scale, asked.runs, told)
+    for store, measured in found.writes.items():
+        console.print(f"[bold]{found.keys:,} keys materialized to {store}[/]")
+        _say(console, measured)
+    rows = online_report.rows(found)
+    yield Section("online", online_report.section(found, rows, asked.scale), rows)
+
+
 def _say(console: Console, measured: Mapping[str, Measured]) -> None:
     for name, one in measured.items():
         said = one.failure or f"{one.cpu:.2f} CPU s, {one.wall:.2f} s, {one.peak / 1e6:,.0f} MB"
         console.print(f"  {name}: {said}" + (f", {one.wrong:,} wrong" if one.wrong else ""))
 
 
-PARTS = {"pit": _pit, "scoring": _scoring, "online_http": _online_http, "materialization": _materialization}
+PARTS = {"pit": _pit, "scoring": _scoring, "online": _online, "online_http": _online_http, "materialization": _materialization}
 
 
 def _arguments() -> Namespace:

@@ -80,8 +80,9 @@ def _rows(keys: Any, random: np.random.Generator) -> pa.Table:
             values = random.random(count) < 0.3
         columns[name] = pa.array(values, mask=missing)
     seconds = 1_760_000_000 + random.integers(0, 86_400 * 30, count)
-    columns[AT] = pa.array(seconds * 1_000_000 + random.integers(0, 1_000_000,
-    count)).cast(pa.timestamp("us"))
+    columns[AT] = pa.array(seconds * 1_000_000 + random.integers(0, 1_000_000, count)).cast(
+        pa.timestamp("us")
+    )
     return pa.table(columns)
 
 
