@@ -43,7 +43,9 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in OPEN:
             authorization = header(scope, b"authorization")
-            token = await self._tokens.of(authorization) if authorization else None
+            token = None
+            if authorization:
+                token = self._tokens.held(authorization) or await self._tokens.find(authorization)
             scope["token"], scope["principal"] = token, token.name if token else ANYBODY
             counted = scope["principal"]
             if token is None and self._needed:

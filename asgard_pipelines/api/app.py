@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgard_pipelines import __version__
 from asgard_pipelines.api import envelope
 from asgard_pipelines.api.access import Access
 from asgard_pipelines.api.auditing import Auditing
 from asgard_pipelines.api.bodies import JsonBodies
-from asgard_pipelines.api.direct import DirectRoutes
+from asgard_pipelines.api.direct import DirectRoutes, direct_paths
 from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
 from asgard_pipelines.api.feast_models import router as feast_models
@@ -26,6 +28,7 @@ from asgard_pipelines.api.features.downloads import router as downloads
 from asgard_pipelines.api.features.historical import router as historical_features
 from asgard_pipelines.api.features.materializing import router as materializing
 from asgard_pipelines.api.features.online import router as online_features
+from asgard_pipelines.api.features.pushing import router as pushing
 from asgard_pipelines.api.features.registry import router as feature_registry
 from asgard_pipelines.api.features.views import router as stored_views
 from asgard_pipelines.api.health import router as health
@@ -56,6 +59,7 @@ _ROUTERS = (
     historical_features,
     applying,
     materializing,
+    pushing,
     downloads,
 )
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.
@@ -67,10 +71,36 @@ the same assets, lineage and checks. Every error has one shape; its `code` is st
 
 @asynccontextmanager
 async def _started(app: FastAPI) -> AsyncIterator[None]:
-    """Whoever declared something last may have died before Dagster was told of it."""
+    """Whoever was at work last may have died in the midst of it."""
     telling = asyncio.create_task(run_in_threadpool(app.state.house.catch_up))
     yield
     telling.cancel()
+    await run_in_threadpool(app.state.house.close)
+
+
+class _Application(FastAPI):
+    """For the routes that are answered without it, FastAPI stands outside of what guards them no more than
+    inside: its look for telemetry and the like costs a tenth of such an answer."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.first_guard: ASGIApp | None = None
+        self.direct: Collection[str] = ()
+
+    def build_middleware_stack(self) -> ASGIApp:
+        stack = super().build_middleware_stack()
+        guard: Any = stack
+        while not isinstance(guard, RequestLog):
+            guard = guard.app
+        self.first_guard, self.direct = guard, direct_paths(self)
+        return stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.direct and self.first_guard is not None:
+            scope["app"] = self
+            await self.first_guard(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -80,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         InvalidSettings: without tokens, where other machines could reach it.
     """
     settings.require_tokens_beyond_loopback()
-    app = FastAPI(
+    app = _Application(
         title="Asgard",
         version=__version__,
         description=_ABOUT,

@@ -115,7 +115,7 @@ def _withdraw(house: House, declaring: Declaring) -> None:
     from asgard_pipelines.project import replaced, withdraw
 
     made = declaring.made
-    with house.declaring:
+    with house.declaring(patient=True):
         try:
             withdraw(house.settings, made, replaced(house.settings, made), declaring.author)
         except Conflict as needed:  # somebody has built on it in the meantime: it stays, and is theirs to end

@@ -16,7 +16,7 @@ from asgard_pipelines.api.headers import header
 from asgard_pipelines.errors import Invalid, PayloadTooLarge
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_MAYBE_ENDLESS = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
+_MAYBE_ENDLESS = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|[0-9]{299})")
 """Only such a number can be larger than a float can be."""
 
 
@@ -41,7 +41,12 @@ class JsonBodies:
             return
         if header(scope, b"content-type") != "application/json":
             MutableHeaders(scope=scope)["content-type"] = "application/json"
-        body = scope["body"] = await self._read(scope, receive)
+        first = await receive()
+        if first["type"] == "http.request" and not first.get("more_body") and self._fits(scope, first):
+            body = first.get("body", b"")
+        else:
+            body = await self._read(scope, first, receive)
+        scope["body"] = body
         scope["json"] = _read_json(body) if body else None
         sent = False
 
@@ -54,13 +59,19 @@ class JsonBodies:
 
         await self._app(scope, again, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    def _fits(self, scope: Scope, whole: Message) -> bool:
+        """What came in one piece, and what was said of its length."""
+        declared = header(scope, b"content-length") or ""
+        if _LENGTH.fullmatch(declared) and int(declared) > self._limit:
+            return False
+        return len(whole.get("body", b"")) <= self._limit
+
+    async def _read(self, scope: Scope, message: Message, receive: Receive) -> bytes:
         declared = header(scope, b"content-length") or ""
         if _LENGTH.fullmatch(declared) and int(declared) > self._limit:
             raise self._too_large()
         chunks, size = [], 0
         while True:
-            message = await receive()
             if message["type"] == "http.disconnect":  # half a body is none
                 raise ClientDisconnect
             chunks.append(message.get("body", b""))
@@ -69,6 +80,7 @@ class JsonBodies:
                 raise self._too_large()
             if not message.get("more_body"):
                 return b"".join(chunks)
+            message = await receive()
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The body is longer than {self._limit} bytes.", limit_bytes=self._limit)

@@ -38,7 +38,7 @@ def deprecate_declared(
     """Raises FeatureViewNotFound, DeclarationNotFound, Invalid, Conflict."""
     from asgard_pipelines.project import deprecate, needed_by, restore
 
-    with house.declaring:
+    with house.declaring():
         declarations = house.declarations
         if body.deprecated:
             changed = deprecate(house.settings, declarations, kind, name, author, instead=body.instead)

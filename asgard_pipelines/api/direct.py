@@ -46,7 +46,7 @@ class DirectRoutes:
 
     def __init__(self, app: ASGIApp, application: FastAPI, settings: Settings) -> None:
         self._app = app
-        self._routes = {route.path: route for route in _marked(application, settings)}
+        self._routes = {str(one.path): _DirectRoute(one, settings) for one in _marked(application)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
@@ -57,8 +57,8 @@ class DirectRoutes:
 
 
 class _DirectRoute:
-    def __init__(self, path: str, route: Any, settings: Settings) -> None:
-        self.path = path
+    def __init__(self, route: Any, settings: Settings) -> None:
+        self.path = str(route.path)
         """Where `RequestLog` and `Auditing` look for it, in `scope["route"]`."""
         self._endpoint: Endpoint = route.endpoint
         calls = [one.call.__dict__ for one in route.dependant.dependencies if hasattr(one.call, "__dict__")]
@@ -86,7 +86,11 @@ class _DirectRoute:
             raise as_invalid(error.errors(include_url=False)) from None
 
 
-def _marked(application: FastAPI, settings: Settings) -> Iterator[_DirectRoute]:
+def direct_paths(application: FastAPI) -> frozenset[str]:
+    return frozenset(str(context.path) for context in _marked(application))
+
+
+def _marked(application: FastAPI) -> Iterator[Any]:
     for context in iter_route_contexts(application.routes):
         if isinstance(context.original_route, APIRoute) and "direct" in context.endpoint.__dict__:
-            yield _DirectRoute(str(context.path), context, settings)
+            yield context

@@ -67,7 +67,7 @@ def create_feature_view(
 
     house: House = request.app.state.house
     sent = body.model_dump(mode="json", by_alias=True)
-    with house.declaring:
+    with house.declaring():
         settled = settle_view(body, house.declarations, house.lakehouse)
         entities = [Wanted("entity", one, one.model_dump(mode="json")) for one in settled.entities]
         made, changed = put(
@@ -97,7 +97,7 @@ def create_feature_service(
     from asgard_pipelines.project import Wanted, deprecated_among, put, settle_service, used_by_service
 
     house: House = request.app.state.house
-    with house.declaring:
+    with house.declaring():
         service = settle_service(body, house.declarations)
         wanted = Wanted("feature_service", service, body.model_dump(mode="json"))
         made, changed = put(house.settings, [wanted], author, replace=replace)
@@ -130,7 +130,7 @@ def delete_feature_view(name: str, request: Request, tasks: BackgroundTasks, aut
     from asgard_pipelines.project import remove
 
     house: House = request.app.state.house
-    with house.declaring:
+    with house.declaring():
         remove(house.settings, "feature_view", name, author)
         house.publish(tasks, changed=True)
     return Removed(name=name)

@@ -64,7 +64,7 @@ def delete_feature_service(name: str, request: Request, tasks: BackgroundTasks, 
     from asgard_pipelines.project import remove
 
     house: House = request.app.state.house
-    with house.declaring:
+    with house.declaring():
         remove(house.settings, "feature_service", name, author)
         house.publish(tasks, changed=True)
     return Removed(name=name)

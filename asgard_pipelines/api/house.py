@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,16 +14,19 @@ from fastapi import BackgroundTasks
 
 from asgard_pipelines.api.features.held_reads import HeldReads
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.graph import reload_location
+from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import made
+from asgard_pipelines.state import made, unflushed_rows
 
 if TYPE_CHECKING:
+    from asgard_pipelines.features.push import Pushes
     from asgard_pipelines.graph import RunClient
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
     from asgard_pipelines.predictions import OnlinePredictions
 
+_DECLARING_SECONDS = 30.0
+"""How long a request waits for its turn to declare something; clients wait for answers a minute or so."""
 _log = logging.getLogger(__name__)
 
 
@@ -30,12 +35,25 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.declaring = Lock()
-        """Held while declarations change: each is compiled with all that stand."""
+        self._declaring = Lock()
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
         self.held_reads = HeldReads(self)
         """Of the online store, for the server's event loop."""
+
+    @contextmanager
+    def declaring(self, *, patient: bool = False) -> Iterator[None]:
+        """While declarations change: each is compiled with all that stand, so one comes after the other.
+
+        Raises:
+            BackendUnavailable: so many are waiting that this one would take too long; not if it is `patient`.
+        """
+        if not self._declaring.acquire(timeout=-1 if patient else _DECLARING_SECONDS):
+            raise BackendUnavailable("Others are declaring things, one after the other: send it again.")
+        try:
+            yield
+        finally:
+            self._declaring.release()
 
     @property
     def declarations(self) -> Declarations:
@@ -72,6 +90,18 @@ class House:
         """What is held of them is looked at anew by who comes next. From any thread."""
         self.held_reads.forget()
 
+    @cached_property
+    def pushes(self) -> Pushes:
+        from asgard_pipelines.features.online import online_store
+        from asgard_pipelines.features.push import Pushes
+
+        return Pushes(self.settings, online_store(self.settings))
+
+    def close(self) -> None:
+        """Once what was submitted is done."""
+        if "pushes" in self.__dict__:
+            self.pushes.close()
+
     @property
     def dagster(self) -> str:
         """The address of Dagster's webserver."""
@@ -87,14 +117,17 @@ class House:
             tasks.add_task(self.reload)
 
     def catch_up(self) -> None:
-        """Tells Dagster of what is declared over REST, if anything is."""
+        """What a server that died may have left: pushes that were acknowledged and did not get online, and
+        declarations over REST that Dagster was not told of."""
+        if unflushed_rows(self.settings):
+            self.pushes.recover(self.declarations)
         if made(self.settings):
             self.reload()
 
     def reload(self) -> None:
         """Dagster loads its definitions anew; where none is running there is nothing to tell."""
         try:
-            problem = reload_location(self.dagster)
+            problem = self.runs.reloading.reload()
         except OSError:
             _log.info("no Dagster webserver answers: it will read the declarations when it starts")
             return

@@ -6,7 +6,10 @@ import json
 import logging
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from asgard_pipelines.api.context import request_id
 
@@ -24,7 +27,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _instant(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -34,7 +37,20 @@ class JsonLines(logging.Formatter):
         line |= record.__dict__.get("fields", {})
         if record.exc_info and record.exc_info[1]:
             line["error"] = _told(record.exc_info[1])
-        return json.dumps(line, default=str)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except orjson.JSONEncodeError:  # half a character, or a number that is too long
+            return json.dumps(line, default=str)
+
+
+def _instant(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def install() -> None:

@@ -48,7 +48,7 @@ def _declared(house: House, body: ModelBody, author: str, *, replacing: bool) ->
     from asgard_pipelines.project import Wanted, put, settle_model, standing
 
     sent = body.model_dump(mode="json", exclude_defaults=True)  # the same when fields are added one day
-    with house.declaring:
+    with house.declaring():
         before = standing(house.settings, "model", body.name)
         if before is not None and before.sent == sent:
             return Declaring(before, False, author)  # as it was settled then, whatever stands now
@@ -107,7 +107,7 @@ def end(house: House, model_id: str, author: str) -> Literal["deleted", "depreca
     """Raises ModelNotFound, Conflict."""
     from asgard_pipelines.project import end_model
 
-    with house.declaring:
+    with house.declaring():
         ended = end_model(house.settings, house.registry, house.declarations, model_id, author)
     house.online.models.forget_names()
     return ended

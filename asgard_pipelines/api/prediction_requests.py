@@ -84,7 +84,7 @@ def _declared(house: House, prediction: Prediction, body: PredictionBody, author
     from asgard_pipelines.predictions import last_published
     from asgard_pipelines.project import Wanted, put, standing
 
-    with house.declaring:
+    with house.declaring():
         before = standing(house.settings, "prediction", prediction.name)
         if before is None:
             _free(house.declarations, prediction.name)
@@ -126,5 +126,5 @@ def end_prediction(house: House, name: str, author: str) -> None:
     """Raises DeclarationNotFound."""
     from asgard_pipelines.project import remove
 
-    with house.declaring:
+    with house.declaring():
         remove(house.settings, "prediction", name, author)

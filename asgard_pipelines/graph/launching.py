@@ -9,7 +9,8 @@ from urllib.error import HTTPError
 import dagster as dg
 
 from asgard_pipelines.errors import BackendUnavailable
-from asgard_pipelines.graph.webserver import LOCATION, graphql, reload_location, sick_daemons
+from asgard_pipelines.graph.reloading import Reloading
+from asgard_pipelines.graph.webserver import LOCATION, graphql, sick_daemons
 
 _LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on Error { message }
@@ -31,14 +32,14 @@ def require_running(dagster: str) -> None:
         raise BackendUnavailable(f"Dagster's daemon does not run ({', '.join(sick)}): `asgard up` starts it.")
 
 
-def require_loaded(dagster: str) -> None:
+def require_loaded(reloading: Reloading) -> None:
     """Loads the definitions anew.
 
     Raises:
         BackendUnavailable: that failed.
     """
     try:
-        problem = reload_location(dagster)
+        problem = reloading.reload()
     except (OSError, ValueError) as error:
         raise BackendUnavailable("Dagster's webserver does not answer: `asgard up` starts it.") from error
     if problem:

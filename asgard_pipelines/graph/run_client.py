@@ -31,6 +31,7 @@ from asgard_pipelines.graph.materialization_runs import (
 )
 from asgard_pipelines.graph.observation import report
 from asgard_pipelines.graph.plan import Ground, Plan
+from asgard_pipelines.graph.reloading import Reloading
 from asgard_pipelines.graph.run_history import (
     PREDICTION_ID_TAG,
     PRINCIPAL_TAG,
@@ -59,6 +60,7 @@ class RunClient:
 
     def __init__(self, settings: Settings, lakehouse: Lakehouse, dagster: str) -> None:
         self._settings, self._lakehouse, self._dagster = settings, lakehouse, dagster
+        self.reloading = Reloading(dagster)
 
     @cached_property
     def _instance(self) -> dg.DagsterInstance:
@@ -70,7 +72,7 @@ class RunClient:
 
     def reload(self) -> None:
         """Has Dagster load the declarations anew. Raises BackendUnavailable."""
-        require_loaded(self._dagster)
+        require_loaded(self.reloading)
 
     def train(self, declarations: Declarations, name: str, principal: str) -> str | None:
         """Asks for the model's training; the run's id, None when nothing is due.

@@ -21,7 +21,9 @@ def graphql(dagster: str, query: str, **variables: Any) -> dict[str, Any]:
         f"{dagster}/graphql", body, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
-        data: dict[str, Any] = json.load(response)["data"]
+        data: dict[str, Any] | None = json.load(response)["data"]
+    if data is None:  # it failed as a whole, mostly for want of time
+        raise OSError("Dagster's webserver failed to answer")
     return data
 
 

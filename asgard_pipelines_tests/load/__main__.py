@@ -45,7 +45,8 @@ def main() -> int:
         with served(SimpleNamespace(settings=settings)) as house:
             _begin(house)
             report = _run(house, chosen.clients, chosen.minutes * 60)
-    print(report.text())
+        print(report.text())
+        print(_logged_errors(settings.state_folder / "logs" / "api.log"))
     return 0 if report.good else 1
 
 
@@ -93,6 +94,12 @@ def _run(house: House, count: int, seconds: float) -> Report:
         client.join(60)
     report.sample(api.memory_info().rss)
     return report
+
+
+def _logged_errors(log: Path) -> str:
+    """What the API's log says of requests that failed there: the folder is gone after this."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(line[:4000] for line in lines if '"level": "ERROR"' in line or "Traceback" in line)
 
 
 def _api_process(house: House) -> psutil.Process:

@@ -43,14 +43,14 @@ def apply_feature_view(
         bool, Query(description="Put this in the place of another declaration of that name.")
     ] = False,
 ) -> AppliedFeatureView:
-    """Declare a feature view over Parquet, which becomes a table, or one to which rows are pushed. The same again
-    answers 200, and takes in what has changed in the files."""
+    """Declare a feature view over Parquet, which becomes a table, or one to which rows are pushed. The same
+    again answers 200, and takes in what has changed in the files."""
     from asgard_pipelines.project import apply_view
 
     house: House = request.app.state.house
     applied = body.feature_view
     sent = applied.model_dump(mode="json", by_alias=True)
-    with house.declaring:
+    with house.declaring():
         made, changed = apply_view(
             house.lakehouse,
             house.declarations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from asgard_pipelines.declarations import FeatureBody, Name, Record
 from asgard_pipelines.declarations.bodies import Names
@@ -21,8 +21,8 @@ Columns = Annotated[dict[str, list[Value]], Field(max_length=1_000)]
 
 
 class OnlineFeaturesBody(Record):
-    """`features` are `view:feature`; without any, all of the service. `entities`: entity or join key -> values,
-    each list a column, all of one length."""
+    """`features` are `view:feature`; without any, all of the service. `entities`: entity or join key ->
+    values, each list a column, all of one length."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -90,6 +90,34 @@ class MaterializeBody(Record):
     project: str | None = None
 
 
+class PushFeaturesBody(Record):
+    """Each of `features` is a record: its join keys, `event_timestamp` (a naive time is UTC) and `features`,
+    an object of all features of the push source."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "push_source_name": "customer_sessions",
+                    "features": [
+                        {
+                            "customer_id": "cust_1",
+                            "event_timestamp": "2025-01-31T12:00:00Z",
+                            "features": {"cart_value": 156.5},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    push_source_name: Annotated[str, Field(max_length=200)]
+    features: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_KEYS)]
+    push_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    """Of the sender's choice: sent again, with the same records, it is answered as before and nothing is
+    written."""
+
+
 class BatchSource(Record):
     """Parquet below one of `ASGARD_STORAGE_ROOTS`: a file, or all of a folder."""
 
@@ -101,7 +129,7 @@ class BatchSource(Record):
 
 
 class PushedSource(Record):
-    """Rows are pushed; `name` is the `push_source_name` by which they are. Several views may have the same."""
+    """Rows are pushed; `name` is the `push_source_name` by which they are. Several views may have one."""
 
     type: Literal["push"]
     name: Name | None = None

@@ -43,8 +43,8 @@ def keep(settings: Settings, schema: pa.Schema, batches: Iterable[pa.RecordBatch
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
 def download(random: str, request: Request) -> FileResponse:
-    """The rows of an answer of `historical-features`, as Parquet. Its address is random, asks for no token, and
-    expires after an hour."""
+    """The rows of an answer of `historical-features`, as Parquet. Its address is random, asks for no token,
+    and expires after an hour."""
     house: House = request.app.state.house
     path = _folder(house.settings) / f"{random}.parquet"
     if not _RANDOM.fullmatch(random) or not path.is_file() or _expired(path):

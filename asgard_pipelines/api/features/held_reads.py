@@ -64,12 +64,7 @@ class HeldReads:
             Invalid: what is asked is ambiguous, or a view is not online.
             InvalidDeclarations: they were never seen without a mistake.
         """
-        held = self._held
-        age = time.monotonic() - held.looked_at if held else HELD_SECONDS
-        if held is None or age >= HELD_SECONDS:
-            held = await asyncio.shield(self._look())
-        elif age >= _LOOK_AFTER:
-            self._look()
+        held = self._fresh() or await asyncio.shield(self._look())
         read = held.prepared.get(asked)
         if read is None:
             read = await run_in_threadpool(self._prepare, held.declarations, asked)
@@ -77,6 +72,27 @@ class HeldReads:
                 held.prepared.clear()
             held.prepared[asked] = read
         return read
+
+    async def declarations(self) -> Declarations:
+        """Raises InvalidDeclarations: they were never seen without a mistake."""
+        return (self._fresh() or await asyncio.shield(self._look())).declarations
+
+    def known(self, asked: Asked) -> PreparedRead | None:
+        """One that stands ready; else `prepared` gives it."""
+        held = self._fresh()
+        return held.prepared.get(asked) if held else None
+
+    def _fresh(self) -> _Held | None:
+        """What is young enough to be served. Somebody looks in time, and nobody waits for it."""
+        held = self._held
+        if held is None:
+            return None
+        age = time.monotonic() - held.looked_at
+        if age >= HELD_SECONDS:
+            return None
+        if age >= _LOOK_AFTER:
+            self._look()
+        return held
 
     def _look(self) -> asyncio.Task[_Held]:
         if self._looking is None or self._looking.done():

@@ -83,8 +83,8 @@ def materialize_features(
     response: Response,
     author: Annotated[str, Depends(needs("features:write"))],
 ) -> AskedMaterialization:
-    """Bring views online, in an ordinary run of the graph. Without dates what has changed since the last time;
-    with dates the rows of that window, none of which makes an online value older."""
+    """Bring views online, in an ordinary run of the graph. Without dates what has changed since the last
+    time; with dates the rows of that window, none of which makes an online value older."""
     house: House = request.app.state.house
     declarations = house.declarations
     if body.project is not None and body.project != declarations.project:

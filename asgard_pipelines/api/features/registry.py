@@ -78,7 +78,7 @@ def refresh_registry(
     from asgard_pipelines.features import apply  # imports Feast
 
     house: House = request.app.state.house
-    with house.declaring:
+    with house.declaring():
         declarations = house.declarations
         changes = apply(house.settings)
     house.forget_declarations()
