@@ -99,7 +99,7 @@ def _run(house: House, count: int, seconds: float) -> Report:
 def _logged_errors(log: Path) -> str:
     """What the API's log says of requests that failed there: the folder is gone after this."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return "\n".join(line[:4000] for line in lines if '"level": "ERROR"' in line or "Traceback" in line)
+    return "\n".join(line[:4000] for line in lines if '"level":"error"' in line)
 
 
 def _api_process(house: House) -> psutil.Process:
