@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,11 +28,10 @@ ONLINE = dg.AssetKey(["online", "habits"])
 
 
 @pytest.fixture(scope="module", autouse=True)
-def habits(shop: Any) -> Iterator[Any]:
+def habits(shop: Any) -> None:
     """Two customers of March; nothing is online yet."""
     assert never_online(shop.settings, shop.declarations) == ["habits"]
     land(shop, MARCH, "a", "b")
-    yield
 
 
 def land(shop: Any, at: datetime, *customers: str, orders: int = 1) -> None:
