@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from asgard_pipelines.errors import InvalidSettings
@@ -149,6 +149,15 @@ class Settings(BaseSettings):
         default="numpy,scipy,pandas,polars,pyarrow,duckdb,scikit-learn,xgboost,lightgbm,mlflow,feast,skops,"
         "matplotlib,pyyaml,pydantic,requests,sqlglot,joblib,threadpoolctl",
         description="What a script's `requirements` may name, separated by commas; it has to be installed.",
+    )
+    client_url: str = Field(
+        default="",
+        pattern=r"^(https?://.+)?$",
+        description="Whose REST API `asgard_pipelines.client` asks, such as `https://asgard.example.com`. "
+        "Empty: it reads the stores itself.",
+    )
+    client_token: SecretStr = Field(
+        default=SecretStr(""), description="The token that `asgard_pipelines.client` sends to it."
     )
     threads: int | None = Field(
         default=None, ge=1, description="Threads for SQL and training. Default: all cores."

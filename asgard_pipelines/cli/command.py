@@ -27,6 +27,7 @@ from asgard_pipelines.cli import (
     doctor,
     down,
     feature_services,
+    features,
     flush,
     init,
     jobs,
@@ -80,6 +81,7 @@ _COMMANDS: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 app.add_typer(demo.app, name="demo", rich_help_panel=_START)
 app.add_typer(token.app, name="token", rich_help_panel=_START)
+app.add_typer(features.app, name="features", rich_help_panel=_START)
 app.add_typer(views.app, name="views", rich_help_panel=_DECLARE)
 app.add_typer(feature_services.app, name="services", rich_help_panel=_DECLARE)
 app.add_typer(models.app, name="models", rich_help_panel=_DECLARE)

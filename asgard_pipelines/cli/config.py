@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
 from rich.text import Text
 
 from asgard_pipelines.cli.console import AsJson, answer, console, grid
@@ -57,11 +58,17 @@ def setting(settings: Settings, name: str, environment: Mapping[str, str]) -> di
     return {
         "variable": names[0],
         "also": names[1:],
-        "value": masked(value) if isinstance(value, str) else value,
+        "value": _without_secrets(value),
         "source": present[0] if present else "default",
         "ignored": present[1:],
         "description": field.description,
     }
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return _HIDDEN if value.get_secret_value() else ""
+    return masked(value) if isinstance(value, str) else value
 
 
 def masked(value: str) -> str:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.entity_frames import entity_rows
     from asgard_pipelines.features.feast_repo import read_repo
     from asgard_pipelines.features.historical import Joined, historical_features
+    from asgard_pipelines.features.history import asked_history
     from asgard_pipelines.features.made_objects import made_over_rest
     from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.online import OnlineReads, OnlineRows
-    from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.private_repo import write_private_repo
     from asgard_pipelines.features.push import PushAnswer, Pushes
     from asgard_pipelines.features.push_flush import Flushed, flush_pushes
+    from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.source_pins import pinned
     from asgard_pipelines.features.sources import gold
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AskedFeature": "references",
     "asked_features": "references",
+    "asked_history": "history",
     "entity_rows": "entity_frames",
     "IcebergLoggingDestination": "offline_store.saved_rows",
     "IcebergStorage": "offline_store.saved_rows",
@@ -64,6 +66,7 @@ __all__ = [
     "RepoContents",
     "apply",
     "asked_features",
+    "asked_history",
     "entity_rows",
     "flush_pushes",
     "gold",
