@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only pit|scoring|online|online_http|materialization] [--scale 1] [--out FOLDER]`."""
+"""`python -m benchmarks [--only PART] [--scale 1] [--out FOLDER]`; without PART, all of `PARTS`."""
 
 from __future__ import annotations
 
@@ -96,13 +96,30 @@ def _online(asked: Namespace, console: Console, told: Callable[[str], None]) -> 
     yield Section("online", online_report.section(found, rows, asked.scale), rows)
 
 
+def _pushes(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+    from benchmarks import pushes, pushes_report
+
+    found = pushes.measure(asked.data, asked.scale, asked.runs, told)
+    rows = pushes_report.rows(found)
+    for one in rows:
+        console.print(f"  {one.name}: {one.ours} {one.unit}, peer {one.peer}, floor {one.floor}")
+    yield Section("pushes", pushes_report.section(found, rows, asked.scale), rows)
+
+
 def _say(console: Console, measured: Mapping[str, Measured]) -> None:
     for name, one in measured.items():
         said = one.failure or f"{one.cpu:.2f} CPU s, {one.wall:.2f} s, {one.peak / 1e6:,.0f} MB"
         console.print(f"  {name}: {said}" + (f", {one.wrong:,} wrong" if one.wrong else ""))
 
 
-PARTS = {"pit": _pit, "scoring": _scoring, "online": _online, "online_http": _online_http, "materialization": _materialization}
+PARTS = {
+    "pit": _pit,
+    "scoring": _scoring,
+    "online": _online,
+    "online_http": _online_http,
+    "materialization": _materialization,
+    "pushes": _pushes,
+}
 
 
 def _arguments() -> Namespace:

@@ -24,7 +24,7 @@ Read = Callable[[list[int]], Any]
 
 
 def read_in_turns(url: str, online_store: dict[str, Any], path: Path, folder: Path, samples: int) -> None:
-    """Leaves `reads.json` in the folder: medians in seconds by size and contender, and who failed, and why."""
+    """Leaves `reads.json` in the folder: medians in seconds by size and contender; who failed, and why."""
     keys = _filled(url, path)
     readers, failures = _readers(url, online_store, path, folder)
     medians: dict[int, dict[str, float]] = {}

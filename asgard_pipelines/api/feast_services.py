@@ -88,7 +88,7 @@ def _listed(house: House) -> list[ListedService]:
             name=one.name,
             feature_views=[part.view for part in one.views],
             features=[f"{part.view}:{feature}" for part in one.views for feature in part.features],
-            created_at=declared_at(house, one, over_rest.get(one.name)),
+            created_at=declared_at(house, one, over_rest.get(one.name), "feature_service"),
             description=one.description,
             owner=one.owner,
             tags=one.tags,

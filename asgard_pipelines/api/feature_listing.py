@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import Declared, Deprecation, FeatureView, OnDemandView
-from asgard_pipelines.state import Made, made
+from asgard_pipelines.state import Made, MadeKind, made, made_history
 
 
 class ListedFeature(BaseModel):
@@ -38,9 +38,11 @@ class ListedView(BaseModel):
 
 def listed_views(house: House) -> list[ListedView]:
     """All views, stored and on-demand, by name."""
+    views = house.declarations.all_views
+    # After those: what is declared meanwhile is not listed yet.
     over_rest = {one.name: one for one in made(house.settings) if one.kind == "feature_view"}
-    views = [_listed(house, view, over_rest.get(view.name)) for view in house.declarations.all_views]
-    return sorted(views, key=lambda view: view.name)
+    listed = [_listed(house, view, over_rest.get(view.name)) for view in views]
+    return sorted(listed, key=lambda view: view.name)
 
 
 def _listed(house: House, view: FeatureView | OnDemandView, made: Made | None) -> ListedView:
@@ -55,7 +57,7 @@ def _listed(house: House, view: FeatureView | OnDemandView, made: Made | None) -
         ],
         online_enabled=bool(stored and stored.online),
         ttl_seconds=int(stored.ttl.total_seconds()) if stored and stored.ttl else None,
-        created_at=declared_at(house, view, made),
+        created_at=declared_at(house, view, made, "feature_view"),
         description=view.description,
         owner=view.owner,
         tags=view.tags,
@@ -65,8 +67,9 @@ def _listed(house: House, view: FeatureView | OnDemandView, made: Made | None) -
     )
 
 
-def declared_at(house: House, one: Declared, made: Made | None) -> datetime:
+def declared_at(house: House, one: Declared, made: Made | None, kind: MadeKind) -> datetime:
     """When it was made over REST, else when the file in which it stands was last written."""
-    if made is not None:
-        return made.made_at
-    return datetime.fromtimestamp((house.settings.repo / one.where.file).stat().st_mtime, UTC)
+    file = house.settings.repo / one.where.file
+    if made is None and not file.is_file():  # it was ended since the declarations were read
+        made = made_history(house.settings, kind, one.name)[-1]
+    return made.made_at if made else datetime.fromtimestamp(file.stat().st_mtime, UTC)

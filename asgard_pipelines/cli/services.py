@@ -15,6 +15,10 @@ from asgard_pipelines.graph import LOCATION, location_error, sick_daemons
 from asgard_pipelines.settings import Settings
 
 
+_STAND_BACK = 10
+"""Runs are started by the code server: a training takes all cores, and requests are not to wait for it."""
+
+
 @dataclass(frozen=True)
 class Service:
     """`address` is what a person opens; `is_healthy` is cheap and never raises. A service that
@@ -27,6 +31,8 @@ class Service:
     title: str = ""
     address: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    nice: int = 0
+    """How far its processes stand back for others where the processor is short."""
 
 
 def services(settings: Settings, code_server_port: int) -> list[Service]:
@@ -68,7 +74,12 @@ def _api(settings: Settings) -> Service:
         lambda: answers(f"{address}/health/live"),
         title="API",
         address=address,
-        environment={"ASGARD_HOME": str(settings.state_folder), "ASGARD_REPO": str(settings.repo)},
+        environment={
+            "ASGARD_HOME": str(settings.state_folder),
+            "ASGARD_REPO": str(settings.repo),
+            # Each of dozens of threads would keep memory of its own that others cannot have.
+            "MALLOC_ARENA_MAX": "2",
+        },
     )
 
 
@@ -84,6 +95,7 @@ def daemon_services(settings: Settings, code_server_port: int, beating: Callable
             ],
             lambda: not is_free(code_server_port),
             environment=_dagster_environment(settings),
+            nice=_STAND_BACK,
         ),
         Service(
             "dagster-daemon",
@@ -91,6 +103,7 @@ def daemon_services(settings: Settings, code_server_port: int, beating: Callable
             beating,
             needs="code-server",
             environment=_dagster_environment(settings),
+            nice=_STAND_BACK,
         ),
     ]
 

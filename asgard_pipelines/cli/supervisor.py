@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -182,7 +183,7 @@ def _start(service: Service, log: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             env=_environment(service.environment),
             start_new_session=True,  # a Ctrl-C in the terminal reaches us, and we stop the others
-            preexec_fn=_default_signals,
+            preexec_fn=partial(_prepare, service.nice),
         )
 
 
@@ -190,9 +191,10 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1", **extra}
 
 
-def _default_signals() -> None:
+def _prepare(nice: int) -> None:
     """In the child, before it runs: a shell that starts us in the background ignores SIGINT, and
     Dagster then ignores SIGTERM too; and should we be killed, the child is told to end."""
+    os.nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
