@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -68,8 +69,7 @@ class _Client(asyncio.Protocol):
         self._buffer, self._length = b"", -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's classes
         self._send()
 
     def _send(self) -> None:

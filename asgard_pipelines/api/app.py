@@ -28,6 +28,7 @@ from asgard_pipelines.api.features.downloads import router as downloads
 from asgard_pipelines.api.features.historical import router as historical_features
 from asgard_pipelines.api.features.materializing import router as materializing
 from asgard_pipelines.api.features.online import router as online_features
+from asgard_pipelines.api.features.platform import router as platform_features
 from asgard_pipelines.api.features.pushing import router as pushing
 from asgard_pipelines.api.features.registry import router as feature_registry
 from asgard_pipelines.api.features.views import router as stored_views
@@ -60,6 +61,7 @@ _ROUTERS = (
     applying,
     materializing,
     pushing,
+    platform_features,
     downloads,
 )
 _ABOUT = """Gold tables in Iceberg to features, models and predictions.

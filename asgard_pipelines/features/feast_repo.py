@@ -186,7 +186,7 @@ def _problem(error: Exception | SystemExit, path: Path, repo: Path) -> Problem:
 
 
 def _forget(repo: Path) -> None:
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # at once: another thread may be importing
         file = getattr(module, "__file__", None)
         folders = [file] if file else list(getattr(module, "__path__", None) or [])
         if any(Path(folder).is_relative_to(repo) for folder in folders) and not name.startswith(

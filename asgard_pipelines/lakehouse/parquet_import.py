@@ -60,8 +60,8 @@ def require_own(lakehouse: Lakehouse, table: str, made_by: str) -> None:
     """Raises Conflict: the table is there, and something else made it."""
     if lakehouse.exists(table) and lakehouse.state(table).properties.get(MADE_BY) != made_by:
         raise Conflict(
-            f"Table '{table}' is there already, and was made otherwise: give the view another name, or declare "
-            "it over that table (`POST /feast/features`).",
+            f"Table '{table}' is there already, and was made otherwise: give the view another name, or "
+            "declare it over that table (`POST /feast/features`).",
             table=table,
         )
 

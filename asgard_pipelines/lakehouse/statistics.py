@@ -1,4 +1,4 @@
-"""What the values of a pinned table's columns are like: exactly, or of a big table from metadata and a sample."""
+"""What the values of a table's columns are like: exactly, or of a big one from metadata and a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Parquet may be read that somebody outside has named: below the roots of the settings, nowhere else."""
+"""Where Parquet may be read that somebody outside has named: below the settings' roots, nowhere else."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _roots(written: str) -> Iterator[tuple[str, str]]:
 def _refused(path: str) -> Invalid:
     scheme = urlsplit(path).scheme if "://" in path else "a path"
     return Invalid(
-        f"'{path[:200]}' ({scheme[:20]}) is below none of ASGARD_STORAGE_ROOTS: name Parquet below one of them, "
-        "or have the root added to the server's settings.",
+        f"'{path[:200]}' ({scheme[:20]}) is below none of ASGARD_STORAGE_ROOTS: name Parquet below one of "
+        "them, or have the root added to the server's settings.",
         field="feature_view.source.path",
         path=path[:1000],
     )

@@ -75,7 +75,7 @@ def shop(house_settings: Settings, client: TestClient) -> TestClient:
     for body in (CUSTOMERS, VISITS):
         assert client.post("/feast/features", json=body).status_code == 201
     declarations, lakehouse = load(house_settings), Lakehouse(house_settings)
-    for view in declarations.views:
+    for view in map(declarations.view, (CUSTOMERS["name"], VISITS["name"])):
         materialize(house_settings, lakehouse, declarations, view, lakehouse.pin(view.table))
     return client
 
@@ -234,7 +234,7 @@ def test_what_is_declared_over_this_server_is_served_at_once(shop: TestClient) -
 def test_what_another_process_declares_is_served_within_the_time_and_whole(
     shop: TestClient, house_settings: Settings
 ) -> None:
-    """Another server of the same house adds a feature to a view, then to a service: no answer has half of it."""
+    """Another server of the same house adds a feature to a view, then to a service: no answer has half."""
     people = CUSTOMERS | {"name": "people", "features": CUSTOMERS["features"][:2]}
     service = {"name": "all", "feature_views": ["people"]}
     assert shop.post("/feast/features", json=people).status_code == 201

@@ -53,10 +53,10 @@ def printed(document: str, name: str) -> Any:
     return json.loads(block(document, name))
 
 
-def http(document: str, name: str, **names: str) -> tuple[str, str, dict[str, str], bytes | None]:
+def http(document: str, title: str, **names: str) -> tuple[str, str, dict[str, str], bytes | None]:
     """Method, path, headers and body of a block that is a request over the wire, with `names` (`{token}`) put
     in."""
-    text = block(document, name)
+    text = block(document, title)
     for printed_name, known in names.items():
         text = text.replace(f"{{{printed_name}}}", known)
     head, _, body = text.partition("\n\n")

@@ -1,5 +1,4 @@
-"""Document 003: its requests and programs as printed, in an empty project with the tables it speaks of, with a
-token."""
+"""Document 003: its requests and programs as printed, in an empty project with the tables it speaks of."""
 
 from __future__ import annotations
 
@@ -58,9 +57,9 @@ class Served:
     def __init__(self, address: str, token: str, settings: Settings) -> None:
         self.address, self.token, self.settings = address, token, settings
 
-    def ask(self, name: str, **names: str) -> tuple[int, Any]:
+    def ask(self, block_name: str, **names: str) -> tuple[int, Any]:
         """A block's request."""
-        return self.send(*http("003", name, token=self.token, **names))
+        return self.send(*http("003", block_name, token=self.token, **names))
 
     def send(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
@@ -96,7 +95,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             here = Served(f"http://127.0.0.1:{port}", token, settings)
             _declare(here)
             declarations = load(settings)
-            for view in declarations.views:
+            for view in map(declarations.view, VIEWS):
                 materialize(settings, lakehouse, declarations, view, lakehouse.pin(view.table))
             yield here
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
@@ -16,9 +17,9 @@ from asgard_pipelines.api.access import bearer, needs
 from asgard_pipelines.api.direct import JsonBytes, direct
 from asgard_pipelines.api.features.bodies import OnlineFeaturesBody, Value
 from asgard_pipelines.api.features.held_reads import Asked
-from asgard_pipelines.api.house import House
 
 if TYPE_CHECKING:
+    from asgard_pipelines.api.features.held_reads import HeldReads
     from asgard_pipelines.features.online import OnlineAnswer
 
 router = APIRouter(prefix="/api/v1/features", tags=["feature store"], dependencies=[Depends(bearer)])
@@ -59,31 +60,52 @@ async def get_online_features(
 ) -> Response:
     """The newest features of up to 10,000 entities, from the online store."""
     began = time.perf_counter()
-    house: House = request.app.state.house
     asked = Asked(body.feature_service, tuple(body.features or ()), body.full_feature_names)
-    read = house.held_reads.known(asked) or await house.held_reads.prepared(asked)
-    if max(map(len, body.entities.values()), default=1) <= _AT_ONCE:
-        answer = read.read(body.entities)
-    else:
-        answer = await run_in_threadpool(read.read, body.entities)
+    answer = await timed_read(request, asked, body.entities)
     parts = _parts(body, answer)
-    seconds = time.perf_counter() - began
-    request.app.state.metrics.online.observe(seconds)
     told = b'"metadata":{"latency_ms":%.3f,"features_count":%d,"entities_count":%d}}'
-    parts.append(told % (seconds * 1000, len(answer.names), answer.count))
+    milliseconds = (time.perf_counter() - began) * 1000
+    parts.append(told % (milliseconds, len(answer.names), answer.count))
     return JsonBytes(b"".join(parts))
+
+
+async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list[Any]]) -> OnlineAnswer:
+    """Entity or join key -> values, as columns.
+
+    Raises:
+        FeatureViewNotFound, ColumnNotFound, DeclarationNotFound, TypeMismatch, BackendUnavailable
+        Invalid: what is asked is ambiguous, a view is not online, or the entities are others than its.
+    """
+    began = time.perf_counter()
+    state = request.app.state
+    held: HeldReads = state.house.held_reads
+    read = held.known(asked) or await held.prepared(asked)
+    if max(map(len, entities.values()), default=1) <= _AT_ONCE:
+        answer = read.read(entities)
+    else:
+        answer = await run_in_threadpool(read.read, entities)
+    state.metrics.online.observe(time.perf_counter() - began)
+    return answer
+
+
+def keyed(keys: Sequence[bytes], answer: OnlineAnswer) -> tuple[bytes, bytes]:
+    """The insides of two JSON objects: key -> features, key -> statuses. `keys` are JSON."""
+    features, statuses = answer.rows_json(), answer.statuses_json()
+    return (
+        b",".join([b"%b:%b" % pair for pair in zip(keys, features, strict=True)]),
+        b",".join([b"%b:%b" % pair for pair in zip(keys, statuses, strict=True)]),
+    )
 
 
 def _parts(body: OnlineFeaturesBody, answer: OnlineAnswer) -> list[bytes]:
     """The answer up to its metadata."""
-    features, statuses = answer.rows_json(), answer.statuses_json()
     head = b'{"feature_service":%b,"entities":%b,' % (_json(body.feature_service), _json(body.entities))
     if len(body.entities) == 1:
         [values] = body.entities.values()
         keys = [_json(value if isinstance(value, str) else _named(value)) for value in values]
-        found = b",".join([b"%b:%b" % pair for pair in zip(keys, features, strict=True)])
-        told = b",".join([b"%b:%b" % pair for pair in zip(keys, statuses, strict=True)])
+        found, told = keyed(keys, answer)
         return [head, b'"features":{', found, b'},"statuses":{', told, b"},"]
+    features, statuses = answer.rows_json(), answer.statuses_json()
     columns = list(body.entities.items())
     rows = [
         b'{"entities":%b,"features":%b,"statuses":%b}'
