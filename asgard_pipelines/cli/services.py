@@ -14,7 +14,6 @@ from asgard_pipelines.cli.running import answers
 from asgard_pipelines.graph import LOCATION, location_error, sick_daemons
 from asgard_pipelines.settings import Settings
 
-
 _STAND_BACK = 10
 """Runs are started by the code server: a training takes all cores, and requests are not to wait for it."""
 

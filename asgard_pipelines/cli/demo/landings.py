@@ -1,4 +1,5 @@
-"""The demo's data, landed as somebody else would: purchases month by month, production runs at once."""
+"""The demo's data, landed as somebody else would: purchases month by month, production runs at once, and
+subscribers who are made up."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from asgard_pipelines.cli.features.landings import land_generated
+from asgard_pipelines.cli.features.synthetic import TABLES, synthetic_tables
 from asgard_pipelines.cli.landing import external_table, land_rows
 from asgard_pipelines.errors import Conflict
 
@@ -21,6 +24,7 @@ PURCHASES, RUNS = "gold.purchases", "gold.production_runs"
 LAST_OF_FIRST = "1998-03"
 """The demo starts with the months up to this one; `asgard demo land` lands the others."""
 _DATA = Path(__file__).parent / "data"
+_SUBSCRIBERS, _SUBSCRIBED_MONTHS, _SEED = 1000, 12, 0
 
 
 class Landing(NamedTuple):
@@ -39,6 +43,7 @@ def land_first_months(lakehouse: Lakehouse, declarations: Declarations) -> Itera
         yield _land(
             lakehouse, declarations, RUNS, "all", parquet.read_table(_DATA / "production_runs.parquet")
         )
+    yield from _land_subscribers(lakehouse, declarations)
 
 
 def land_next_month(lakehouse: Lakehouse, declarations: Declarations) -> tuple[Landing | None, list[str]]:
@@ -54,6 +59,15 @@ def land_next_month(lakehouse: Lakehouse, declarations: Declarations) -> tuple[L
         return None, []
     landing = _land(lakehouse, declarations, PURCHASES, missing[0], _purchases(missing[0]))
     return landing, missing[1:]
+
+
+def _land_subscribers(lakehouse: Lakehouse, declarations: Declarations) -> Iterator[Landing]:
+    """Those of the twelve months up to this one: what is older than its TTL is not served."""
+    missing = [name for name in TABLES if not lakehouse.exists(external_table(declarations, name).table)]
+    rows = synthetic_tables(_SUBSCRIBERS, _SUBSCRIBED_MONTHS, _SEED) if missing else {}
+    for name in missing:
+        landed = land_generated(lakehouse, declarations, name, rows[name])
+        yield Landing(landed.table, "synthetic", landed.rows, landed.snapshot)
 
 
 def _land(lakehouse: Lakehouse, declarations: Declarations, table: str, name: str, rows: pa.Table) -> Landing:
