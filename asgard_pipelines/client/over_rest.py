@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
 from asgard_pipelines.client import rest_steps
 from asgard_pipelines.client.asked import Asked
 from asgard_pipelines.client.online_features import OnlineFeatures
-from asgard_pipelines.client.rest_steps import Send, Steps, error_of
+from asgard_pipelines.client.rest_steps import Send, Steps, error_of, foreign
 from asgard_pipelines.errors import BackendUnavailable
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _QUICK = httpx.Timeout(30, connect=5)
 _SLOW = httpx.Timeout(3600, connect=5)
+
+
+@dataclass(frozen=True)
+class Done(Generic[_T]):
+    result: _T
 
 
 class OverRest:
@@ -52,17 +58,15 @@ class OverRest:
         self._http.close()
 
     def _run(self, steps: Steps[_T]) -> _T:
-        try:
-            send = next(steps)
-            while True:
-                try:
-                    answer = self._http.send(self._api.request(self._http, send))
-                except httpx.HTTPError as error:
-                    raise self._api.unreachable(error) from error
-                send = steps.send(self._api.content(answer))
-        except StopIteration as done:
-            result: _T = done.value
-            return result
+        answer = None
+        while True:
+            send = self._api.next_of(steps, answer)
+            if isinstance(send, Done):
+                return send.result
+            try:
+                answer = self._http.send(self._api.request(self._http, send))
+            except httpx.HTTPError as error:
+                raise self._api.unreachable(error) from error
 
 
 class AsyncOverRest:
@@ -94,17 +98,15 @@ class AsyncOverRest:
         await self._http.aclose()
 
     async def _run(self, steps: Steps[_T]) -> _T:
-        try:
-            send = next(steps)
-            while True:
-                try:
-                    answer = await self._http.send(self._api.request(self._http, send))
-                except httpx.HTTPError as error:
-                    raise self._api.unreachable(error) from error
-                send = steps.send(self._api.content(answer))
-        except StopIteration as done:
-            result: _T = done.value
-            return result
+        answer = None
+        while True:
+            send = self._api.next_of(steps, answer)
+            if isinstance(send, Done):
+                return send.result
+            try:
+                answer = await self._http.send(self._api.request(self._http, send))
+            except httpx.HTTPError as error:
+                raise self._api.unreachable(error) from error
 
 
 class _Api:
@@ -124,11 +126,16 @@ class _Api:
         timeout = _SLOW if send.slow else _QUICK
         return http.build_request(send.method, send.path, content=send.body, headers=headers, timeout=timeout)
 
-    def content(self, answer: httpx.Response) -> bytes:
-        """Raises the error that the answer tells of."""
-        if answer.is_success:
-            return answer.content
-        raise error_of(self._shown, answer.status_code, answer.content)
+    def next_of(self, steps: Steps[_T], answer: httpx.Response | None) -> Send | Done[_T]:
+        """What is to be sent after the answer, or what came of it all. Raises the error that it tells of."""
+        if answer is not None and not answer.is_success:
+            raise error_of(self._shown, answer.status_code, answer.content)
+        try:
+            return next(steps) if answer is None else steps.send(answer.content)
+        except StopIteration as done:
+            return Done(done.value)
+        except (ValueError, LookupError, TypeError) as error:  # nothing that we could read
+            raise foreign(self._shown, answer.status_code if answer else 0) from error
 
     def unreachable(self, error: httpx.HTTPError) -> BackendUnavailable:
         return BackendUnavailable(

@@ -18,6 +18,7 @@ from asgard_pipelines.errors import (
     BackendUnavailable,
     DeclarationNotFound,
     NotFound,
+    TypeMismatch,
     recalled,
 )
 
@@ -70,7 +71,7 @@ def online(asked: Asked, entities: Mapping[str, Sequence[Any]], rows: int) -> St
     statuses: list[dict[str, str]] = []
     for start in range(0, rows if entities else 1, MOST_KEYS):
         part = {name: values[start : start + MOST_KEYS] for name, values in entities.items()}
-        body = orjson.dumps({**_named(asked), "entities": part})
+        body = _body(asked, "entities", part)
         answer = orjson.loads((yield Send("POST", f"{_FEATURES}/online-features", body)))
         if len(part) == 1:
             [values] = part.values()
@@ -89,7 +90,7 @@ def history(asked: Asked, keys: pa.Table) -> Steps[pa.Table]:
     import pyarrow.parquet as parquet
 
     columns = {name: keys[name].to_pylist() for name in keys.column_names}
-    body = orjson.dumps({**_named(asked), "entity_df": columns}, option=orjson.OPT_UTC_Z)
+    body = _body(asked, "entity_df", columns)
     answer = orjson.loads((yield Send("POST", f"{_FEATURES}/historical-features", body, slow=True)))
     path = urlsplit(answer["download_url"]).path  # below the address that we were given
     table = parquet.read_table(BytesIO((yield Send("GET", path, slow=True, open=True))))
@@ -102,10 +103,7 @@ def error_of(address: str, status: int, content: bytes) -> AsgardError:
         told = orjson.loads(content)["error"]
         code, message, details = str(told["code"]), str(told["message"]), dict(told["details"])
     except (ValueError, KeyError, TypeError):
-        return BackendUnavailable(
-            f"{address} answered {status}, and not as Asgard's REST API does: see ASGARD_CLIENT_URL.",
-            status=status,
-        )
+        return foreign(address, status)
     error = recalled(code, message, details)
     if error is None:
         return BackendUnavailable(
@@ -116,9 +114,24 @@ def error_of(address: str, status: int, content: bytes) -> AsgardError:
     return error
 
 
-def _named(asked: Asked) -> dict[str, Any]:
-    return {
-        "feature_service": asked.service,
-        "features": list(asked.features) or None,
-        "full_feature_names": asked.full_names,
-    }
+def foreign(address: str, status: int) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"{address} answered {status}, and not as Asgard's REST API does: see ASGARD_CLIENT_URL.",
+        status=status,
+    )
+
+
+def _body(asked: Asked, name: str, columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """Raises TypeMismatch."""
+    try:
+        return orjson.dumps(
+            {
+                "feature_service": asked.service,
+                "features": list(asked.features) or None,
+                "full_feature_names": asked.full_names,
+                name: columns,
+            },
+            option=orjson.OPT_UTC_Z,
+        )
+    except TypeError as error:
+        raise TypeMismatch(f"`{name}` holds what is no key of an entity: {error}.", field=name) from None

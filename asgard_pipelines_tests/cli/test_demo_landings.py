@@ -33,11 +33,12 @@ def test_each_month_is_one_snapshot_and_a_second_time_nothing_lands(
     lakehouse: Lakehouse, demo: Declarations
 ) -> None:
     landed = [landing.name for landing in land_first_months(lakehouse, demo)]
-    assert landed == [f"1997-{month:02}" for month in range(1, 13)] + ["1998-01", "1998-02", "1998-03", "all"]
+    months = [f"1997-{month:02}" for month in range(1, 13)] + ["1998-01", "1998-02", "1998-03"]
+    assert landed == [*months, "all", "synthetic", "synthetic", "synthetic"]
     history = lakehouse.catalog.load(PURCHASES).history()
     assert len(history) == 15
     summaries = [lakehouse.summary(lakehouse.pin(PURCHASES, entry.snapshot_id)) for entry in history]
-    assert [summary["asgard.landing"] for summary in summaries] == landed[:-1]
+    assert [summary["asgard.landing"] for summary in summaries] == months
     assert list(land_first_months(lakehouse, demo)) == []
 
 
@@ -63,7 +64,7 @@ def test_a_demo_that_was_interrupted_goes_on_where_it_stopped(
     with pytest.raises(Conflict, match="asgard demo"):
         land_next_month(lakehouse, demo)
     rest = [landing.name for landing in land_first_months(lakehouse, demo)]
-    assert [*first, *rest][-2:] == [LAST_OF_FIRST, "all"]
+    assert [*first, *rest][-5:-3] == [LAST_OF_FIRST, "all"]
     assert not set(first) & set(rest)
 
 
