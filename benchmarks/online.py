@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -79,7 +79,7 @@ def _read(found: Online, name: str, asked: Callable[[], None], folder: Path) -> 
 def _write(
     found: Online,
     name: str,
-    works: dict[str, Callable[[], Work]],
+    works: Mapping[str, Callable[[], Work]],
     runs: int,
     process: int,
     told: Callable[[str], None],
@@ -101,6 +101,10 @@ def _write(
             if name == "Redis":
                 found.server.setdefault(who, []).append(_cpu(process) - before)
     return results
+
+
+def _quiet(text: str) -> None:
+    """One contender's only run is told about before."""
 
 
 def _cpu(process: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,7 @@ class Times:
         return same if self.created_or_none is None else same & (self.created == stored.created)
 
 
-Column = pa.Array | list[bytes]
+Column: TypeAlias = "pa.Array | list[bytes]"
 """Of Arrow's type binary, or a list."""
 
 
@@ -152,8 +152,8 @@ def encoded_records(
 
     Args:
         key_types: join key -> its entity's declared type.
-        columns: the join keys and the features, values in their declared types and checked; a timestamp feature
-            is microseconds since 1970 (UTC). No key is null.
+        columns: the join keys and the features, values in their declared types and checked; a timestamp
+            feature is microseconds since 1970 (UTC). No key is null.
         event: microseconds since 1970 (UTC); so is `created`, which is None for a view without created times.
     """
     keys = key_encoder(key_types)([columns[name] for name in key_types])

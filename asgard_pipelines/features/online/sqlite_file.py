@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.features.kinds import Ints
 
 _LOCK_WAIT_SECONDS = 60.0
+_LOOKS_SECONDS = 0.1
 
 
 class SqliteFile:
@@ -26,8 +28,18 @@ class SqliteFile:
         self._own = threading.local()
 
     def reading(self) -> sqlite3.Connection | None:
-        """This thread's connection; None while there is no file."""
+        """This thread's connection; None while there is no file. That the file was deleted is seen within a
+        tenth of a second."""
+        own = self._own.__dict__
+        if own.get("db") is not None and time.monotonic() - own["looked"] < _LOOKS_SECONDS:
+            found: sqlite3.Connection = own["db"]
+            return found
         return self._connection() if self.path.exists() else None
+
+    def kept(self) -> dict[Any, Any]:
+        """What this thread keeps for as long as its connection."""
+        made: dict[Any, Any] = self._own.__dict__.setdefault("kept", {})
+        return made
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -59,6 +71,7 @@ class SqliteFile:
             self._own.db = None
 
     def _connection(self) -> sqlite3.Connection:
+        self._own.looked = time.monotonic()
         db: sqlite3.Connection | None = getattr(self._own, "db", None)
         if db is not None and self._own.file == self._which():
             return db
@@ -66,12 +79,11 @@ class SqliteFile:
         db = sqlite3.connect(
             self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512
         )
-        db.create_function("asgard_utc", 1, utc_micros, deterministic=True)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # as Feast has it: what was committed survives the machine
         db.execute("PRAGMA mmap_size = 1073741824")
         db.execute("PRAGMA cache_size = -65536")
-        self._own.db, self._own.file = db, self._which()
+        self._own.db, self._own.file, self._own.kept = db, self._which(), {}
         return db
 
     def _which(self) -> tuple[int, int] | None:
