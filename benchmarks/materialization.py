@@ -120,6 +120,9 @@ def _declarations() -> Declarations:
 
 def _ours(home: Path, changed: int) -> Work:
     """The ledger says that the store was brought to the snapshot before."""
+    import duckdb  # noqa: F401  # as with Feast, what is imported is not measured
+    import pyiceberg.io.pyarrow  # noqa: F401
+
     from asgard_pipelines.features.materialization import materialize
     from asgard_pipelines.features.materialization.view_rows import ViewRows
     from asgard_pipelines.features.online import online_store
@@ -192,7 +195,7 @@ def _feast(home: Path, changed: int) -> Work:
     store.apply([customer, view])
 
     def run() -> int:
-        store.materialize_incremental(end_date=_NOW)
+        store.materialize(_NOW - _TTL, _NOW)
         return _count(folder / "online.db")
 
     return Work(run, lambda found: 0 if found == changed else 1)

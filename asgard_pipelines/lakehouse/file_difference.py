@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
@@ -16,12 +16,12 @@ from pyiceberg.types import DateType, IntegerType, LongType
 from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.filters import column_kind, expression
 from asgard_pipelines.lakehouse.picked_files import Tally
-from asgard_pipelines.lakehouse.pinned_source import PinnedSource, column_bytes, deleted_rows
+from asgard_pipelines.lakehouse.pinned_source import Picked, PinnedSource, column_bytes, deleted_rows
 from asgard_pipelines.lakehouse.pins import Predicate
 from asgard_pipelines.lakehouse.reads import plan
 from asgard_pipelines.lakehouse.sources import Positions, Source
 
-_Picked: TypeAlias = dict[str, Positions | None]
+_Rows: TypeAlias = dict[str, Positions | None]
 """Path -> some rows of the file, or None for all."""
 _TIME_BYTES, _DATE_BYTES = 8, 4
 _DAY = 86_400_000_000
@@ -50,6 +50,7 @@ class FileDifference:
         self.after = after
         self._before = None if before is None else PinnedTable(before.pin, after.metadata, after.io)
         then, now = _files(self._before) if self._before else {}, _files(after)
+        self._then, self._now = then, now
         self._gone = [task for path, task in then.items() if path not in now]
         self._come = [task for path, task in now.items() if path not in then]
         self._kept = [task for path, task in now.items() if path in then]
@@ -73,14 +74,14 @@ class FileDifference:
             found.files + len(deletes), found.rows + rows, found.bytes + size, found.keys_at_most + rows
         )
 
-    def _redeleted(self) -> tuple[_Picked, _Picked]:
+    def _redeleted(self) -> tuple[_Rows, _Rows]:
         """Of files that have other delete files than before: the rows that went, and those that came back."""
         if self._before is None or not self._deleted_from:
             return {}, {}
         then = _deleted(self._before, [task for task, _ in self._deleted_from])
         now = _deleted(self.after, [task for _, task in self._deleted_from])
-        went: _Picked = {path: np.setdiff1d(now[path], then[path]) for path in now}
-        back: _Picked = {path: np.setdiff1d(then[path], now[path]) for path in now}
+        went: _Rows = {path: np.setdiff1d(now[path], then[path]) for path in now}
+        back: _Rows = {path: np.setdiff1d(then[path], now[path]) for path in now}
         return _some(went), _some(back)
 
     def removed_and_added(
@@ -101,21 +102,31 @@ class FileDifference:
         if self._before is not None and gone and come:
             from asgard_pipelines.lakehouse.row_difference import net_positions  # imports DuckDB
 
-            before = PinnedSource(self._before, gone, tally=tally)
-            after = PinnedSource(self.after, come, tally=tally)
+            before = self._picked(self._before, self._then, gone, tally)
+            after = self._picked(self.after, self._now, come, tally)
             removed, added = net_positions(before, after, self.after.arrow_schema.names, threads)
             gone, come = {**removed}, {**added}
         come |= dict.fromkeys(also)
-        return (
-            PinnedSource(self._before, gone, tally=tally) if self._before is not None and gone else None,
-            PinnedSource(self.after, come, tally=tally) if come else None,
+        went = self._picked(self._before, self._then, gone, tally) if self._before else None
+        came = self._picked(self.after, self._now, come, tally)
+        return (went if gone else None, came if come else None)
+
+    def _picked(
+        self, table: PinnedTable, files: Mapping[str, FileScanTask], rows: _Rows, tally: Tally
+    ) -> PinnedSource:
+        picked = {path: (files[path], some) for path, some in rows.items()}
+        return PinnedSource(table, picked, tally=tally)
+
+    def source(self, tally: Tally, where: Sequence[Predicate] = ()) -> Source:
+        """All of the table at `after`, without reading its manifests again; see `Lakehouse.source`."""
+        return PinnedSource(
+            self.after, {path: (task, None) for path, task in self._now.items()}, where, tally
         )
 
     def kept(self, where: Sequence[Predicate]) -> list[str]:
         """Paths of the files which stayed that may hold rows which meet every predicate."""
-        stayed = {task.file.file_path for task in self._kept}
-        tasks = plan(self.after, expression(where, self.after.schema, self.after.pin.table))
-        return [task.file.file_path for task in tasks if task.file.file_path in stayed]
+        stayed: dict[str, Picked] = {task.file.file_path: (task, None) for task in self._kept}
+        return [file.path for file in PinnedSource(self.after, stayed).files(where)]
 
     def kept_spans(self, time_column: str) -> tuple[Positions, Positions]:
         """The times that rows of the files which stayed may have, as ascending intervals that do not touch:
@@ -178,7 +189,7 @@ def _deleted(table: PinnedTable, tasks: Sequence[FileScanTask]) -> dict[str, Pos
     return {task.file.file_path: rows for task, rows in zip(tasks, deleted_rows(table, tasks), strict=True)}
 
 
-def _some(picked: _Picked) -> _Picked:
+def _some(picked: _Rows) -> _Rows:
     return {path: rows for path, rows in picked.items() if rows is None or len(rows)}
 
 

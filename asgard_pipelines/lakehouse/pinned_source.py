@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyiceberg.expressions.visitors import bind, translate_column_names
+from pyiceberg.expressions import BooleanExpression
+from pyiceberg.expressions.visitors import _InclusiveMetricsEvaluator, bind, translate_column_names
 from pyiceberg.io.pyarrow import (
     _get_column_projection_values,
     _read_all_delete_files,
@@ -31,6 +33,9 @@ from asgard_pipelines.lakehouse.pins import Pin, Predicate
 from asgard_pipelines.lakehouse.reads import plan, projected
 from asgard_pipelines.lakehouse.sources import DataFile, Positions
 
+Picked: TypeAlias = tuple[FileScanTask, Positions | None]
+"""A data file with its delete files, and those of its rows that are wanted; None for all."""
+
 _TIME_BYTES = 8
 
 
@@ -38,13 +43,14 @@ _TIME_BYTES = 8
 class PinnedSource:
     """
     Args:
-        only: path -> the rows of that file which stand, None for all; other files are left out.
+        picked: of files of the table, by path, how they are scanned and the rows which stand (None: all);
+            others are left out, and the table's manifests are not read.
         where: predicates that files are pruned by besides those asked; their rows are not.
         tally: counts what is read.
     """
 
     table: PinnedTable
-    only: Mapping[str, Positions | None] | None = None
+    picked: Mapping[str, Picked] | None = None
     where: Sequence[Predicate] = ()
     tally: Tally | None = None
 
@@ -58,9 +64,8 @@ class PinnedSource:
 
     def files(self, where: Sequence[Predicate]) -> list[DataFile]:
         condition = expression([*self.where, *where], self.table.schema, self.pin.table)
-        tasks = sorted(plan(self.table, condition), key=lambda task: str(task.file.file_path))
-        if self.only is not None:
-            tasks = [task for task in tasks if task.file.file_path in self.only]
+        tasks = self._picked(condition) if self.picked is not None else plan(self.table, condition)
+        tasks = sorted(tasks, key=lambda task: str(task.file.file_path))
         for task in tasks:
             if task.file.file_format != FileFormat.PARQUET:
                 raise Unsupported(
@@ -75,11 +80,16 @@ class PinnedSource:
             for task, deleted in zip(tasks, deleted_rows(self.table, tasks), strict=True)
         ]
 
+    def _picked(self, condition: BooleanExpression) -> list[FileScanTask]:
+        """As `plan` would prune them, without the table's manifests."""
+        may_match = _InclusiveMetricsEvaluator(self.table.schema, condition).eval
+        return [task for task, _ in (self.picked or {}).values() if may_match(task.file)]
+
     def _file(self, layout: _PinnedLayout, deleted: Positions) -> DataFile:
         path = str(layout.task.file.file_path)
         stored = self.table.io.new_input(path)
         file = ParquetParts(path, lambda: stored.open(), layout, deleted)
-        picked = self.only[path] if self.only is not None else None
+        picked = self.picked[path][1] if self.picked is not None else None
         if picked is None and self.tally is None:
             return file
         size = partial(column_bytes, self.table, layout.task)

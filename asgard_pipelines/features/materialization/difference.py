@@ -64,8 +64,8 @@ def write_difference(work: Work, since: Former, others: Sequence[Former]) -> Non
     for batch in newest:
         _settle(work, batch, names, spans, left)
         work.step(len(batch), total)
-    _write_ties(work, left)
-    _put_back(work, left)
+    _write_ties(work, difference, left)
+    _put_back(work, difference, left)
 
 
 def _changed(
@@ -131,20 +131,20 @@ def _note(
         left.lost.append(had.filter(pa.array(lost)))
 
 
-def _write_ties(work: Work, left: _Left) -> None:
+def _write_ties(work: Work, difference: FileDifference, left: _Left) -> None:
     if not left.ties:
         return
     first, last = (_EPOCH + edge * _MICROSECOND for edge in (left.first, left.last))
     where = [TimeRange(work.rows.view.timestamp, first, last + _MICROSECOND)]
-    source = work.lakehouse.source(work.pin, where=where, tally=work.tally)
+    source = difference.source(work.tally, where)
     for batch in work.rows.with_newest(pa.concat_tables(left.ties), source, work.as_of):
         work.put(work.rows.stored(found(batch)))
 
 
-def _put_back(work: Work, left: _Left) -> None:
+def _put_back(work: Work, difference: FileDifference, left: _Left) -> None:
     if not left.lost:
         return
-    source = work.lakehouse.source(work.pin, tally=work.tally)
+    source = difference.source(work.tally)
     for batch in work.rows.with_newest(pa.concat_tables(left.lost), source, work.as_of):
         work.swap(work.rows.stored_keys(batch, _HAD), work.rows.stored(found(batch)))
 

@@ -53,8 +53,8 @@ def materialize(
 
     What the store holds afterwards is, of each key, the row that the offline join gives as of `as_of`. One
     that was pushed since, and is newer, stays. Rows older than the view's TTL are written too: how old a
-    value may be is decided when it is read. Any number of runs may go on at once, and any of them may be killed:
-    the next one puts right what they left.
+    value may be is decided when it is read. Any number of runs may go on at once, and any of them may be
+    killed: the next one puts right what they left.
 
     Args:
         window: only the rows of these event times, where the store has nothing newer; nothing is removed, and
