@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import cast
 from urllib.parse import urlsplit
@@ -46,13 +47,13 @@ def load(address: str, requests: Sequence[bytes], clients: int, seconds: float) 
 
 async def _load(address: str, requests: Sequence[bytes], clients: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
-    host, port = urlsplit(address).hostname, urlsplit(address).port
+    host, port = urlsplit(address).hostname or "127.0.0.1", urlsplit(address).port or 80
     began = time.perf_counter()
     asking = []
     for number in range(clients):
         first = number * len(requests) // clients
         turned = [*requests[first:], *requests[:first]]
-        _, client = await loop.create_connection(lambda own=turned: _Client(own, began + seconds), host, port)
+        _, client = await loop.create_connection(partial(_Client, turned, began + seconds), host, port)
         asking.append(client)
     await asyncio.gather(*(client.ended for client in asking))
     wall = time.perf_counter() - began

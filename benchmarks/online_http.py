@@ -50,7 +50,8 @@ class OnlineHttp:
     measured: Mapping[tuple[str, Case], Served]
 
     def of(self, server: str, case: Case, what: str) -> float:
-        return median(getattr(self.measured[server, case], what))
+        told: list[float] = getattr(self.measured[server, case], what)
+        return median(told)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,10 @@ def made_over_rest(settings: Settings | None = None) -> dict[str, Any]:
     views = [FeatureView.model_validate(one.body) for one in standing if one.kind == "feature_view"]
     services = [FeatureService.model_validate(one.body) for one in standing if one.kind == "feature_service"]
     objects: dict[str, Any] = {f"made_entity_{name}": entity for name, entity in entities.items()}
-    objects |= {f"made_view_{view.name}": _view(view, entities) for view in views}
+    first = {view.push_source: view.name for view in reversed(views) if view.push_source}
+    for view in views:
+        pushes = view.push_source if first.get(view.push_source) == view.name else None
+        objects[f"made_view_{view.name}"] = _view(view, entities, pushes)
     return objects | {f"made_service_{service.name}": _service(service) for service in services}
 
 
@@ -54,7 +57,10 @@ def _entity(entity: Entity) -> feast.Entity:
     )
 
 
-def _view(view: FeatureView, entities: Mapping[str, feast.Entity]) -> feast.FeatureView:
+def _view(
+    view: FeatureView, entities: Mapping[str, feast.Entity], pushed_as: str | None
+) -> feast.FeatureView:
+    """`pushed_as`: the name by which Feast may push to it. It takes each once: the first view has it."""
     mapping = {feature.column: feature.name for feature in view.features if feature.column != feature.name}
     mapping |= {column: key for key, column in view.join_keys.items() if key != column}
     keys = zip(view.entities, view.join_keys, strict=True)
@@ -73,7 +79,7 @@ def _view(view: FeatureView, entities: Mapping[str, feast.Entity]) -> feast.Feat
             feast.Field(name=one.name, dtype=_feast_type(one.dtype), description=one.description)
             for one in view.features
         ],
-        source=source,
+        source=feast.PushSource(name=pushed_as, batch_source=source) if pushed_as else source,
         ttl=view.ttl,
         online=view.online,
         description=view.description,

@@ -84,6 +84,19 @@ def test_many_records_are_taken_at_once(shop: TestClient) -> None:
     assert _online(shop, "k499") == 499.0
 
 
+def test_feast_itself_pushes_to_a_source_that_was_declared_so(
+    shop: TestClient, house_settings: Settings
+) -> None:
+    import pandas as pd
+
+    from asgard_pipelines.features import store
+
+    row = {"customer_id": ["f"], "cart_value": [7.5]}
+    frame = pd.DataFrame(row | {"event_timestamp": [NOW], "created_timestamp": [NOW]})
+    store(house_settings).push("customer_sessions", frame)
+    assert _online(shop, "f") == 7.5
+
+
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [

@@ -64,7 +64,7 @@ class HeldReads:
             Invalid: what is asked is ambiguous, or a view is not online.
             InvalidDeclarations: they were never seen without a mistake.
         """
-        held = self._fresh() or await asyncio.shield(self._look())
+        held = self._fresh() or await self._seen()
         read = held.prepared.get(asked)
         if read is None:
             read = await run_in_threadpool(self._prepare, held.declarations, asked)
@@ -75,7 +75,7 @@ class HeldReads:
 
     async def declarations(self) -> Declarations:
         """Raises InvalidDeclarations: they were never seen without a mistake."""
-        return (self._fresh() or await asyncio.shield(self._look())).declarations
+        return (self._fresh() or await self._seen()).declarations
 
     def known(self, asked: Asked) -> PreparedRead | None:
         """One that stands ready; else `prepared` gives it."""
@@ -93,6 +93,9 @@ class HeldReads:
         if age >= _LOOK_AFTER:
             self._look()
         return held
+
+    async def _seen(self) -> _Held:
+        return await asyncio.shield(self._look())
 
     def _look(self) -> asyncio.Task[_Held]:
         if self._looking is None or self._looking.done():

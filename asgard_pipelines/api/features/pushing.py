@@ -62,6 +62,7 @@ async def push_features(
         waiting = house.pushes.submit(*asked)
     else:
         waiting = await run_in_threadpool(house.pushes.submit, *asked)
-    answer = asdict(await asyncio.wrap_future(waiting))
+    done = await asyncio.wrap_future(waiting)
+    answer = asdict(done)
     answer["processing_time_ms"] = round((time.perf_counter() - began) * 1000, 3)
     return JsonBytes(orjson.dumps(answer))
