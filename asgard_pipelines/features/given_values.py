@@ -14,26 +14,34 @@ from asgard_pipelines.features.kinds import arrow_type
 _WRONG = (ValueError, TypeError, OverflowError, pa.ArrowInvalid)
 
 
-def given_column(values: Sequence[Any], dtype: str) -> tuple[pa.Array, list[int]]:
-    """The values in their declared type, and the places of those that are none of it (null in the array).
+class Given:
+    """Columns of one declared type. `column` is thread-safe."""
 
-    Null is a missing value, and so is a number that is not finite. A whole number is one in float's dress
-    too (1.0); a time is ISO 8601, and without a zone it is UTC.
-    """
-    kind, convert = arrow_type(dtype), _converter(dtype)
-    taken, wrong = [], []
-    for place, value in enumerate(values):
+    def __init__(self, dtype: str) -> None:
+        """Raises TypeMismatch: there is no such type."""
+        self.dtype, self.kind = dtype, arrow_type(dtype)
+        self._convert = _converter(dtype)
+
+    def column(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:
+        """The values in their declared type, and the places of those that are none of it (null in the array).
+
+        Null is a missing value, and so is a number that is not finite. A whole number is one in float's dress
+        too (1.0); a time is ISO 8601, and without a zone it is UTC.
+        """
+        taken: list[Any] = []
+        wrong = []
+        for place, value in enumerate(values):
+            try:
+                taken.append(None if value is None else self._convert(value))
+            except _WRONG:
+                taken.append(None)
+                wrong.append(place)
         try:
-            taken.append(None if value is None else convert(value))
-        except _WRONG:
-            taken.append(None)
-            wrong.append(place)
-    try:
-        return pa.array(taken, kind), wrong
-    except _WRONG:  # a number too large, half a surrogate pair
-        unfit = {place for place, value in enumerate(taken) if not _fits(value, kind)}
-        taken = [None if place in unfit else value for place, value in enumerate(taken)]
-        return pa.array(taken, kind), sorted({*wrong, *unfit})
+            return pa.array(taken, self.kind), wrong
+        except _WRONG:  # a number too large, half a surrogate pair
+            unfit = {place for place, value in enumerate(taken) if not _fits(value, self.kind)}
+            taken = [None if place in unfit else value for place, value in enumerate(taken)]
+            return pa.array(taken, self.kind), sorted({*wrong, *unfit})
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:

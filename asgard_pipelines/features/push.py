@@ -1,7 +1,7 @@
 """Pushes: durable before they are acknowledged, online at once, in the lakehouse with the next flush.
 
-Pushes that come at once are written together: one thread takes all that wait, writes them ahead with one
-commit (and so one fsync), and to the online store with one write a view.
+Pushes that come at once are written together: whoever's turn it is takes all that wait, writes them ahead
+with one commit (and so one fsync), and to the online store with one write a view.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations, FeatureView
@@ -26,7 +27,7 @@ from asgard_pipelines.features.online.store import OnlineStore
 from asgard_pipelines.features.pushed_records import EVENT_TIMESTAMP, PushSource
 from asgard_pipelines.features.pushed_rows import PushedRows
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import Push, known_pushes, log_pushes, unflushed_rows
+from asgard_pipelines.state import Push, PushLog, known_pushes, unflushed_rows
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Pushes:
         self._behind: list[tuple[FeatureView, pa.Table]] = []
         """What is durable, and did not reach the online store yet."""
         self._clock = 0
+        self._log = PushLog(settings)
+        self._sources: dict[str, tuple[Declarations, PushSource]] = {}
+        self._writing = threading.Lock()
+        """Held by the one thread that writes; the others' pushes wait together."""
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="pushes", daemon=True)
@@ -73,8 +78,10 @@ class Pushes:
         records: Sequence[Mapping[str, Any]],
         push_id: str | None = None,
     ) -> PushAnswer:
-        """As `submit`, waiting for it."""
-        return self.submit(declarations, source, records, push_id).result()
+        """As `submit`, waiting for it: in this thread where none is writing."""
+        waiting = self._queue(declarations, source, records, push_id)
+        self._write()
+        return waiting.done.result()
 
     def submit(
         self,
@@ -97,7 +104,19 @@ class Pushes:
             BackendUnavailable, from the future: the records may be durable, and are not online yet. Sent
                 again with the same push id they are written once.
         """
-        pushed = PushSource(declarations, source)
+        waiting = self._queue(declarations, source, records, push_id)
+        with self._wake:
+            self._wake.notify()
+        return waiting.done
+
+    def _queue(
+        self,
+        declarations: Declarations,
+        source: str,
+        records: Sequence[Mapping[str, Any]],
+        push_id: str | None,
+    ) -> _Waiting:
+        pushed = self._source(declarations, source)
         checked = pushed.check(records, datetime.now(UTC))
         answer = {
             "accepted": len(checked.rows),
@@ -112,8 +131,14 @@ class Pushes:
             if self._closed:
                 raise BackendUnavailable("The service is being stopped.")
             self._waiting.append(waiting)
-            self._wake.notify()
-        return waiting.done
+        return waiting
+
+    def _source(self, declarations: Declarations, name: str) -> PushSource:
+        """Put together once while the declarations stand."""
+        known = self._sources.get(name)
+        if known is None or known[0] is not declarations:
+            known = self._sources[name] = (declarations, PushSource(declarations, name))
+        return known[1]
 
     def recover(self, declarations: Declarations) -> int:
         """Puts online what was acknowledged and is not in the lakehouse yet: who took it may have died before
@@ -133,18 +158,28 @@ class Pushes:
             self._closed = True
             self._wake.notify()
         self._thread.join()
+        self._write()
+        self._log.close()
 
     def _work(self) -> None:
         while True:
             with self._wake:
                 while not self._waiting and not self._closed:
                     self._wake.wait()
+                if not self._waiting:
+                    return
+            self._write()
+
+    def _write(self) -> None:
+        """All that wait, if they still do when their turn comes."""
+        with self._writing:
+            with self._wake:
                 batch, self._waiting = self._waiting, []
             if not batch:
                 return
             try:
                 self._take(batch)
-            except Exception as error:  # each sender is told; the thread takes the next batch
+            except Exception as error:  # each sender is told; the next batch is taken all the same
                 for one in batch:
                     if not one.done.done():
                         one.done.set_exception(error)
@@ -153,12 +188,16 @@ class Pushes:
         self._catch_up()
         new = self._unknown(batch)
         made = [(one, self._rows(one)) for one in new]
-        log_pushes(
-            self._settings,
+        self._log.write(
             [
-                Push(one.push_id, one.digest, one.answer, {r.view.name: (len(r), r.bytes()) for r in rows})
+                Push(
+                    one.push_id,
+                    one.digest,
+                    orjson.dumps(one.answer).decode(),
+                    {part.view.name: (len(part), part.bytes()) for part in rows},
+                )
                 for one, rows in made
-            ],
+            ]
         )
         by_view: dict[str, list[PushedRows]] = {}
         for _, rows in made:
@@ -175,14 +214,15 @@ class Pushes:
         known = known_pushes(self._settings, named) if named else {}
         first: dict[str, _Waiting] = {}
         for one in batch:
-            digest, answer = known.get(one.push_id, (None, None))
-            if digest is None:
-                if one.push_id not in first:
-                    first[one.push_id] = one
-                    continue
+            if one.push_id in known:
+                digest, answer = known[one.push_id][0], orjson.loads(known[one.push_id][1])
+            elif one.push_id in first:
                 digest, answer = first[one.push_id].digest, first[one.push_id].answer
+            else:
+                first[one.push_id] = one
+                continue
             if digest == one.digest:
-                one.done.set_result(PushAnswer(one.push_id, **(answer or {})))
+                one.done.set_result(PushAnswer(one.push_id, **answer))
             else:
                 one.done.set_exception(
                     Conflict(

@@ -14,9 +14,9 @@ from asgard_pipelines.features.offline_store.stored_types import narrowed
 from asgard_pipelines.features.pushed_rows import PushedRows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import claim_rows, claimed_rows, forget_answers, forget_rows, waiting_rows
+from asgard_pipelines.state import claim_rows, claimed_rows, forget_pushes, forget_rows, waiting_rows
 
-_ANSWERS_KEPT = timedelta(days=7)
+_IDS_KEPT = timedelta(days=7)
 """So long a push id is known, after its rows have reached the lakehouse too."""
 
 
@@ -48,7 +48,7 @@ def flush_pushes(settings: Settings, lakehouse: Lakehouse, declarations: Declara
             commit = lakehouse.append(view.table, _stored(lakehouse, view, rows), key=flush_id)
             forget_rows(settings, flush_id)
             yield Flushed(view.name, view.table, len(rows), commit.pin)
-    forget_answers(settings, older_than=_ANSWERS_KEPT)
+    forget_pushes(settings, older_than=_IDS_KEPT)
 
 
 def _stored(lakehouse: Lakehouse, view: FeatureView, rows: pa.Table) -> pa.Table:

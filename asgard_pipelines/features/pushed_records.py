@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from asgard_pipelines.declarations import Declarations, Feature, FeatureView
+from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.errors import did_you_mean
-from asgard_pipelines.features.given_values import given_column, given_time
+from asgard_pipelines.features.given_values import Given, given_time
 
 EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
 _SKEW = timedelta(minutes=5)
@@ -45,9 +45,9 @@ class PushSource:
         """Raises DeclarationNotFound."""
         self.views: Sequence[FeatureView] = declarations.pushed_by(name)
         entities = {entity.join_key: entity for entity in declarations.entities}
-        self._keys = {key: entities[key].dtype for view in self.views for key in view.join_keys}
+        self._keys = {key: Given(entities[key].dtype) for view in self.views for key in view.join_keys}
         self._key_of = {entities[key].name: key for key in self._keys if entities[key].name not in self._keys}
-        self._features: dict[str, Feature] = {one.name: one for view in self.views for one in view.features}
+        self._features = {one.name: Given(one.dtype) for view in self.views for one in view.features}
         self._names = {*self._keys, EVENT_TIMESTAMP, FEATURES}
 
     def check(self, records: Sequence[Mapping[str, Any]], now: datetime) -> CheckedRecords:
@@ -60,9 +60,9 @@ class PushSource:
 
 @dataclass
 class _Check:
-    keys: Mapping[str, str]
+    keys: Mapping[str, Given]
     key_of: Mapping[str, str]
-    features: Mapping[str, Feature]
+    features: Mapping[str, Given]
     names: set[str]
     records: Sequence[Mapping[str, Any]]
     now: datetime
@@ -72,12 +72,12 @@ class _Check:
     def result(self) -> CheckedRecords:
         named = [self._named(place, record) for place, record in enumerate(self.records)]
         columns = {
-            key: self._column(key, dtype, [one.get(key) for one in named], key=True)
-            for key, dtype in self.keys.items()
+            key: self._column(key, given, [one.get(key) for one in named], key=True)
+            for key, given in self.keys.items()
         }
         values = [one.get(FEATURES) or {} for one in named]
-        for name, feature in self.features.items():
-            columns[name] = self._column(name, feature.dtype, [one.get(name) for one in values])
+        for name, given in self.features.items():
+            columns[name] = self._column(name, given, [one.get(name) for one in values])
         times = [self._time(place, one.get(EVENT_TIMESTAMP)) for place, one in enumerate(named)]
         columns[EVENT_TIMESTAMP] = pa.array(times, _TIME)
         rows = pa.table(columns)
@@ -116,12 +116,12 @@ class _Check:
             self._wrong(place, extra[0][:100], f"{what} holds {told}, which the push source has not.{hint}")
         return not missing and not extra
 
-    def _column(self, name: str, dtype: str, values: Sequence[Any], *, key: bool = False) -> pa.Array:
-        if key and dtype == "string":  # a whole number is a key's text too, as in reads
+    def _column(self, name: str, given: Given, values: Sequence[Any], *, key: bool = False) -> pa.Array:
+        if key and given.dtype == "string":  # a whole number is a key's text too, as in reads
             values = [str(one) if type(one) is int else one for one in values]
-        column, wrong = given_column(values, dtype)
+        column, wrong = given.column(values)
         for place in wrong:
-            self._wrong(place, name, f"'{name}' is {dtype}, and {str(values[place])[:100]!r} is none.")
+            self._wrong(place, name, f"'{name}' is {given.dtype}, and {str(values[place])[:100]!r} is none.")
         if key and column.null_count:
             for place, value in enumerate(values):
                 if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,45 +10,46 @@ from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Column,
-    DateTime,
+    Connection,
     Integer,
     LargeBinary,
     String,
     Table,
+    Text,
+    UniqueConstraint,
     delete,
     func,
     insert,
     select,
-    true,
     update,
 )
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state.database import database, metadata
 
-_pushes = Table(
-    "pushes",
-    metadata,
-    Column("push_id", String(128), primary_key=True),
-    Column("digest", String(64), nullable=False),
-    Column("answer", JSON, nullable=False),
-    Column("at", DateTime, nullable=False, index=True),
-)
 _log = Table(
     "push_log",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("push_id", String(128), nullable=False, index=True),
-    Column("feature_view", String(128), nullable=False, index=True),
+    Column("push_id", String(128), nullable=False),
+    Column("feature_view", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
-    Column("at", DateTime, nullable=False),
+    Column("payload", LargeBinary),
+    Column("at", BigInteger, nullable=False),
     Column("flush_id", String(64), index=True),
+    UniqueConstraint("push_id", "feature_view"),
     sqlite_autoincrement=True,  # a number is never given twice: rows are told from one another by it
 )
+"""A row for each push and view; one of a view called "" for a push without rows. `payload` is null once it is
+in the lakehouse; `at` is in microseconds since 1970."""
+_waiting = _log.c.payload.is_not(None)
+_ADDED = ("push_id", "feature_view", "digest", "answer", "rows", "payload", "at")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Push:
     push_id: str
     digest: str
     """Of what was sent: the same id with other contents is another push."""
-    answer: Mapping[str, Any]
+    answer: str
     rows: Mapping[str, tuple[int, bytes]]
 
 
@@ -80,55 +82,72 @@ class Waiting:
     since: datetime
 
 
-def known_pushes(settings: Settings, push_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+class PushLog:
+    """Writes pushes ahead. For one thread at a time; it keeps its connection. `close` it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._engine = database(settings)
+        # SQLAlchemy's own way from a statement to the driver costs as much as the fsync: gone once, here.
+        compiled = insert(_log).compile(dialect=self._engine.dialect, column_keys=_ADDED)
+        self._insert, self._places = str(compiled), compiled.positiontup
+        self._connection: Connection | None = None
+
+    def write(self, pushes: Sequence[Push]) -> None:
+        """All of them or none, on disk when it returns.
+
+        Raises:
+            BackendUnavailable: one of the ids was acknowledged meanwhile, by another process.
+        """
+        at = time.time_ns() // 1_000
+        rows = [
+            dict(zip(_ADDED, (push.push_id, view, push.digest, push.answer, count, payload, at), strict=True))
+            for push in pushes
+            for view, (count, payload) in (push.rows or {"": (0, None)}).items()
+        ]
+        sent = [tuple(row[name] for name in self._places) for row in rows] if self._places else rows
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                self._connection.exec_driver_sql(self._insert, sent)
+        except IntegrityError as error:
+            ids = [push.push_id for push in pushes]
+            raise BackendUnavailable(
+                "A push of one of these ids was just taken by another server: send it again.", push_ids=ids
+            ) from error
+        except SQLAlchemyError:
+            self.close()  # whatever is wrong with the connection, the next write has another
+            raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def known_pushes(settings: Settings, push_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Digest and answer of those that were acknowledged before."""
-    wanted = select(_pushes.c.push_id, _pushes.c.digest, _pushes.c.answer).where(
-        _pushes.c.push_id.in_(push_ids)
-    )
+    wanted = select(_log.c.push_id, _log.c.digest, _log.c.answer).where(_log.c.push_id.in_(push_ids))
     with database(settings).connect() as connection:
         return {push_id: (digest, answer) for push_id, digest, answer in connection.execute(wanted)}
 
 
-def log_pushes(settings: Settings, pushes: Sequence[Push]) -> None:
-    """All of them or none, on disk when it returns.
-
-    Raises:
-        IntegrityError (SQLAlchemy's): one of the ids was acknowledged meanwhile, by another process.
-    """
-    at = datetime.now(UTC).replace(tzinfo=None)
-    answers = [{"push_id": p.push_id, "digest": p.digest, "answer": dict(p.answer), "at": at} for p in pushes]
-    logged = [
-        {
-            "push_id": push.push_id,
-            "feature_view": view,
-            "rows": rows,
-            "payload": payload,
-            "at": at,
-        }
-        for push in pushes
-        for view, (rows, payload) in push.rows.items()
-    ]
-    with database(settings).begin() as connection:
-        connection.execute(insert(_pushes), answers)
-        if logged:
-            connection.execute(insert(_log), logged)
-
-
 def unflushed_rows(settings: Settings) -> list[LoggedRows]:
     """All that is not in the lakehouse yet, in the order of acknowledgement."""
-    return _logged(settings, true())
+    return _logged(settings, _waiting)
 
 
 def waiting_rows(settings: Settings) -> list[Waiting]:
     """By view, sorted."""
     totals = (
         select(_log.c.feature_view, func.sum(_log.c.rows), func.min(_log.c.at))
+        .where(_waiting)
         .group_by(_log.c.feature_view)
         .order_by(_log.c.feature_view)
     )
     with database(settings).connect() as connection:
         return [
-            Waiting(view, int(rows), since.replace(tzinfo=UTC))
+            Waiting(view, int(rows), datetime.fromtimestamp(since / 1e6, UTC))
             for view, rows, since in connection.execute(totals)
         ]
 
@@ -142,7 +161,7 @@ def claim_rows(settings: Settings, view: str, flush_id: str, limit: int = 100_00
     Args:
         limit: about so many rows, and at least those of one push.
     """
-    of_view = _log.c.feature_view == view
+    of_view = (_log.c.feature_view == view) & _waiting
     with database(settings).begin() as connection:
         begun = connection.execute(
             select(_log.c.flush_id).where(of_view & _log.c.flush_id.is_not(None)).limit(1)
@@ -167,16 +186,18 @@ def claimed_rows(settings: Settings, flush_id: str) -> list[LoggedRows]:
 
 
 def forget_rows(settings: Settings, flush_id: str) -> None:
-    """They are in the lakehouse."""
+    """They are in the lakehouse; their pushes stay known."""
     with database(settings).begin() as connection:
-        connection.execute(delete(_log).where(_log.c.flush_id == flush_id))
+        connection.execute(
+            update(_log).where(_log.c.flush_id == flush_id).values(payload=None, flush_id=None)
+        )
 
 
-def forget_answers(settings: Settings, older_than: timedelta) -> None:
-    """After so long a push id counts as new."""
-    before = datetime.now(UTC).replace(tzinfo=None) - older_than
+def forget_pushes(settings: Settings, older_than: timedelta) -> None:
+    """After so long a push id counts as new, if nothing of it waits any more."""
+    before = time.time_ns() // 1_000 - older_than // timedelta(microseconds=1)
     with database(settings).begin() as connection:
-        connection.execute(delete(_pushes).where(_pushes.c.at < before))
+        connection.execute(delete(_log).where(~_waiting & (_log.c.at < before)))
 
 
 def _logged(settings: Settings, where: Any) -> list[LoggedRows]:
