@@ -69,7 +69,6 @@ class Settings(BaseSettings):
     )
     online_store: str | None = Field(
         default=None,
-        pattern=r"^(sqlite:///.|rediss?://.|dynamodb://.)",
         description="The online store: `sqlite:///PATH`, `redis://HOST:PORT/DB` (`rediss://` with TLS) or "
         "`dynamodb://REGION?endpoint=URL`. Default: SQLite in the home.",
     )
@@ -168,6 +167,16 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else Path(os.path.abspath(value.expanduser()))
 
+    @field_validator("online_store", mode="after")
+    @classmethod
+    def _an_online_store(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("sqlite:///", "redis://", "rediss://", "dynamodb://")):
+            raise ValueError(
+                "it is no address of an online store; these are: sqlite:///PATH, redis://HOST:PORT/DB, "
+                "rediss://HOST:PORT/DB, dynamodb://REGION?endpoint=URL"
+            )
+        return value
+
     @classmethod
     def read(cls) -> Settings:
         """The settings of this process's environment.
@@ -181,9 +190,9 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "?"
             name = name if name.isupper() else f"ASGARD_{name.upper()}"
-            raise InvalidSettings(
-                f"{name}={first['input']!r} cannot be used: {first['msg']}.", setting=name
-            ) from None
+            shown = "…" if "@" in str(first["input"]) else repr(first["input"])  # it may hold a password
+            told = first["msg"].removeprefix("Value error, ")
+            raise InvalidSettings(f"{name}={shown} cannot be used: {told}.", setting=name) from None
 
     def asks_token_for(self, scope: str) -> bool:
         """Whether the REST API does: with `ASGARD_AUTH=off` only for scripts, unless they are open to all."""

@@ -89,13 +89,8 @@ def _write(
     for turn in range(runs):
         for who, work in works.items():
             before = _cpu(process)
-            one = in_turns(
-                {who: Contender(work, 1)},
-                lambda text, turn=turn: told(
-                    f"materializing to {name}: {text.partition(',')[0]}, {turn + 1}"
-                ),
-                "spawn",
-            )[who]
+            told(f"materializing to {name}: {who}, run {turn + 1} of {runs}")
+            one = in_turns({who: Contender(work, 1)}, _quiet, "spawn")[who]
             results[who].outcomes += one.outcomes
             results[who].failure = results[who].failure or one.failure
             if name == "Redis":

@@ -111,6 +111,20 @@ def _catalog(settings: Settings) -> Iterator[Finding]:
         yield Finding("Catalog", "ok", f"opens: {count} table{'' if count == 1 else 's'}")
 
 
+def _online_store(settings: Settings) -> Iterator[Finding]:
+    from asgard_pipelines.features.online import online_store
+
+    if not (settings.repo / "feature_store.yaml").is_file():
+        return  # said of the declarations
+    try:
+        store = online_store(settings)
+        store.ping()
+    except AsgardError as error:
+        yield Finding("Online store", "missing", error.message, "asgard config")
+    else:
+        yield Finding("Online store", "ok", f"answers: {store.address}")
+
+
 def _declarations(settings: Settings) -> Iterator[Finding]:
     from asgard_pipelines.project import load
 
@@ -212,6 +226,7 @@ _EXAMINATIONS: list[Callable[[Settings], Iterator[Finding]]] = [
     _libraries,
     _home,
     _catalog,
+    _online_store,
     _declarations,
     _dagster,
     _processes,

@@ -50,10 +50,21 @@ def test_a_password_is_never_shown(
 ) -> None:
     monkeypatch.setenv("ASGARD_CATALOG_URI", "postgresql+psycopg2://anna:s3cret@db:5432/iceberg")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://anna:s3cret@mlflow.example.com")
+    monkeypatch.setenv("ASGARD_ONLINE_STORE", "rediss://anna:s3cret@redis.example.com:6379/1")
     for arguments in (["config"], ["config", "--json"]):
         _, out, err = asgard(*arguments)
         assert "s3cret" not in out + err
         assert "anna" in out
+
+
+def test_an_address_that_is_none_is_refused_without_its_password(
+    asgard: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASGARD_ONLINE_STORE", "reddis://anna:s3cret@redis.example.com")
+    code, out, err = asgard("config")
+    assert code == 2
+    assert "ASGARD_ONLINE_STORE=… cannot be used: it is no address of an online store" in out + err
+    assert "s3cret" not in out + err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,19 @@ def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+def test_an_online_store_that_does_not_answer_is_told(
+    asgard_json: AsgardJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init(tmp_path / "shop", empty=True)
+    monkeypatch.setenv("ASGARD_REPO", str(tmp_path / "shop"))
+    assert _states(asgard_json("doctor")[1])["Online store"] == "ok"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setenv("ASGARD_ONLINE_STORE", f"redis://:s3cret@127.0.0.1:{nobody.getsockname()[1]}/0")
+        _, document = asgard_json("doctor")
+    [found] = [finding for finding in document["findings"] if finding["subject"] == "Online store"]
+    assert found["state"] == "missing"
+    assert "does not answer" in found["message"]
+    assert "s3cret" not in str(document)

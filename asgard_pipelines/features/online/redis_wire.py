@@ -161,6 +161,9 @@ class Wires:
         while self._idle:
             self._idle.pop().close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def _taken(self) -> Wire:
         try:
             return self._idle.pop()

@@ -1,0 +1,97 @@
+"""What only Redis brings with it: passwords, databases, restarts, errors."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
+from asgard_pipelines.features.online import Written
+from asgard_pipelines.features.online.redis import RedisStore
+from asgard_pipelines.features.online.redis_wire import Wires, command
+from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.contracts.online.views import NOON, SECOND, pages, rows, view, visit
+from asgard_pipelines_tests.stack.servers import redis_server
+
+pytestmark = pytest.mark.stack
+VISITS = view()
+SETTINGS = Settings()
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    with redis_server(tmp_path, "--requirepass", "p@ss/word") as made:
+        yield made
+
+
+def _wires(store: RedisStore) -> Wires:
+    return store._wires
+
+
+def test_a_password_is_sent_and_never_shown(port: int) -> None:
+    store = RedisStore("shop", f"redis://:p%40ss%2Fword@127.0.0.1:{port}/3")
+    assert store.write(VISITS, visit(VISITS, 1, NOON)) == Written(1, 0)
+    assert store.address == f"redis://127.0.0.1:{port}/3"
+    assert RedisStore("shop", f"redis://default:p%40ss%2Fword@127.0.0.1:{port}/0").count(VISITS) == 0
+    with pytest.raises(BackendUnavailable, match="refuses: WRONGPASS") as refused:
+        RedisStore("shop", f"redis://:wrong@127.0.0.1:{port}/0").ping()
+    assert "wrong" not in str(refused.value)
+    with pytest.raises(BackendUnavailable, match="refuses: NOAUTH"):
+        RedisStore("shop", f"redis://127.0.0.1:{port}/0").ping()
+
+
+def test_a_database_is_a_number() -> None:
+    with pytest.raises(InvalidSettings, match="names the Redis database 'shop'; it is a number"):
+        RedisStore("shop", "redis://127.0.0.1:6379/shop")
+
+
+def test_where_nobody_listens_it_is_said() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        store = RedisStore("shop", f"redis://127.0.0.1:{nobody.getsockname()[1]}/0")
+        with pytest.raises(BackendUnavailable, match="does not answer"):
+            store.write(VISITS, visit(VISITS, 1, NOON))
+        with pytest.raises(BackendUnavailable, match="does not answer"):
+            pages(SETTINGS, store, VISITS)
+
+
+def test_lost_scripts_and_connections_are_made_good(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as port:
+        store = RedisStore("shop", f"redis://127.0.0.1:{port}/0")
+        identity = store.identity("visits")
+        store.write(VISITS, visit(VISITS, 1, NOON))
+        _wires(store).ask(command(b"SCRIPT", b"FLUSH"), 1)
+        assert store.write(VISITS, visit(VISITS, 2, NOON)) == Written(1, 0)
+        _wires(store).ask(command(b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no"), 1)
+        assert pages(SETTINGS, store, VISITS) == 2
+        _wires(store).ask(command(b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no"), 1)
+        assert store.write(VISITS, visit(VISITS, 3, NOON - SECOND)) == Written(0, 1)
+        _wires(store).ask(command(b"FLUSHALL"), 1)
+        assert pages(SETTINGS, store, VISITS) is None
+        assert store.identity("visits") != identity
+    with pytest.raises(BackendUnavailable):
+        store.ping()
+
+
+def test_another_applications_keys_are_in_nobodys_way(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as port:
+        store = RedisStore("sh*p", f"redis://127.0.0.1:{port}/0")
+        _wires(store).ask(command(b"SET", b"text sh*p", b"1") + command(b"HSET", b"xshop", b"a", b"1"), 2)
+        store.write(VISITS, visit(VISITS, 1, NOON))
+        assert store.count(VISITS) == 1
+        store.drop(VISITS)
+        assert store.count(VISITS) == 0
+        assert _wires(store).ask(command(b"DBSIZE"), 1) == [2]
+
+
+def test_memory_that_is_full_is_said(tmp_path: Path) -> None:
+    with redis_server(tmp_path, "--maxmemory", "1mb", "--maxmemory-policy", "noeviction") as port:
+        store = RedisStore("shop", f"redis://127.0.0.1:{port}/0")
+        many = rows(VISITS, visitor_id=list(range(100)), pages=[1] * 100, city=["x" * 100_000] * 100, at=NOON)
+        with pytest.raises(BackendUnavailable, match="refuses: .*maxmemory"):
+            store.write(VISITS, many)
+        with pytest.raises(BackendUnavailable, match="refuses: .*maxmemory"):
+            store.write(VISITS, many.slice(0, 1))
