@@ -91,7 +91,7 @@ def test_memory_that_is_full_is_said(tmp_path: Path) -> None:
     with redis_server(tmp_path, "--maxmemory", "1mb", "--maxmemory-policy", "noeviction") as port:
         store = RedisStore("shop", f"redis://127.0.0.1:{port}/0")
         many = rows(VISITS, visitor_id=list(range(100)), pages=[1] * 100, city=["x" * 100_000] * 100, at=NOON)
-        with pytest.raises(BackendUnavailable, match="refuses: .*maxmemory"):
+        with pytest.raises(BackendUnavailable, match=r"refuses: .*maxmemory"):
             store.write(VISITS, many)
-        with pytest.raises(BackendUnavailable, match="refuses: .*maxmemory"):
+        with pytest.raises(BackendUnavailable, match=r"refuses: .*maxmemory"):
             store.write(VISITS, many.slice(0, 1))
