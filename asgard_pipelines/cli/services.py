@@ -69,6 +69,8 @@ def _api(settings: Settings) -> Service:
             *("--host", settings.api_host, "--port", str(settings.api_port)),
             *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
             *("--timeout-graceful-shutdown", "4"),
+            # A client that keeps a connection and pauses finds it open still: uvicorn's own 5 s are short.
+            *("--timeout-keep-alive", "75"),
         ],
         lambda: answers(f"{address}/health/live"),
         title="API",

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pyarrow as pa
 
 from asgard_pipelines.features.kinds import arrow_type
 
-_WRONG = (ValueError, TypeError, OverflowError, pa.ArrowInvalid)
+_WRONG = (ValueError, TypeError, OverflowError)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)
+_LARGEST_FLOAT32 = 3.4028235677973366e38
+"""From here on a number rounds to no finite float32."""
 
 
 class Given:
-    """Columns of one declared type. `column` is thread-safe."""
+    """Columns of one declared type. Thread-safe."""
 
     def __init__(self, dtype: str) -> None:
         """Raises TypeMismatch: there is no such type."""
-        self.dtype, self.kind = dtype, arrow_type(dtype)
+        arrow_type(dtype)
+        self.dtype = dtype
         self._convert = _converter(dtype)
+        self._as_they_are = _AS_THEY_ARE.get(dtype)
 
-    def column(self, values: Sequence[Any]) -> tuple[pa.Array, list[int]]:
-        """The values in their declared type, and the places of those that are none of it (null in the array).
+    def column(self, values: Sequence[Any]) -> tuple[list[Any], list[int]]:
+        """The values in their declared type, and the places of those that are none of it, where None stands.
 
         Null is a missing value, and so is a number that is not finite. A whole number is one in float's dress
-        too (1.0); a time is ISO 8601, and without a zone it is UTC.
+        too (1.0). A time is ISO 8601, UTC without a zone; it becomes microseconds since 1970.
         """
+        if self._as_they_are is not None and self._as_they_are(values):
+            return list(values), []
         taken: list[Any] = []
         wrong = []
         for place, value in enumerate(values):
@@ -36,50 +41,65 @@ class Given:
             except _WRONG:
                 taken.append(None)
                 wrong.append(place)
-        try:
-            return pa.array(taken, self.kind), wrong
-        except _WRONG:  # a number too large, half a surrogate pair
-            unfit = {place for place, value in enumerate(taken) if not _fits(value, self.kind)}
-            taken = [None if place in unfit else value for place, value in enumerate(taken)]
-            return pa.array(taken, self.kind), sorted({*wrong, *unfit})
+        return taken, wrong
 
 
-def _fits(value: Any, kind: pa.DataType) -> bool:
-    try:
-        pa.scalar(value, kind)
-    except _WRONG:
-        return False
-    return True
-
-
-def given_time(value: Any) -> datetime:
-    """ISO 8601, as naive UTC. Raises ValueError, TypeError, OverflowError."""
+def given_time(value: Any) -> int:
+    """ISO 8601 as microseconds since 1970. Raises ValueError, TypeError, OverflowError."""
     time = datetime.fromisoformat(value)
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _whole_as_they_are(bits: int) -> Callable[[Sequence[Any]], bool]:
+    low, high = -(2**bits), 2**bits - 1
+    return lambda values: set(map(type, values)) == {int} and low <= min(values) and max(values) <= high
+
+
+_AS_THEY_ARE: dict[str, Callable[[Sequence[Any]], bool]] = {
+    "int32": _whole_as_they_are(31),
+    "int64": _whole_as_they_are(63),
+    "float64": lambda values: set(map(type, values)) == {float} and all(map(math.isfinite, values)),
+    "bool": lambda values: set(map(type, values)) == {bool},
+    "string": lambda values: set(map(type, values)) == {str} and all(map(str.isascii, values)),
+}
+"""Whether no value of a column has to be looked at by itself."""
 
 
 def _converter(dtype: str) -> Callable[[Any], Any]:
     if dtype.startswith("array<"):
         inner = _converter(dtype[len("array<") : -1])
         return lambda values: [None if one is None else inner(one) for one in _a(list, values)]
-    if dtype.startswith("float"):
-        return _float
-    if dtype.startswith("int"):
-        return _whole
-    if dtype == "timestamp":
-        return lambda value: given_time(_a(str, value))
-    return lambda value: _a(str if dtype == "string" else bool, value)
+    return {
+        "int32": lambda value: _whole(value, 31),
+        "int64": lambda value: _whole(value, 63),
+        "float32": lambda value: _float(value, _LARGEST_FLOAT32),
+        "float64": lambda value: _float(value, math.inf),
+        "timestamp": lambda value: given_time(_a(str, value)),
+        "bool": lambda value: _a(bool, value),
+        "string": _text,
+    }[dtype]
 
 
-def _float(value: Any) -> float | None:
+def _float(value: Any, beyond: float) -> float | None:
     number = float(_number(value))
+    if math.isfinite(number) and abs(number) >= beyond:
+        raise ValueError(value)
     return number if math.isfinite(number) else None
 
 
-def _whole(value: Any) -> int:
-    if _number(value) != int(value):
+def _whole(value: Any, bits: int) -> int:
+    number = int(_number(value))
+    if number != value or not -(2**bits) <= number < 2**bits:
         raise ValueError(value)
-    return int(value)
+    return number
+
+
+def _text(value: Any) -> str:
+    text: str = _a(str, value)
+    text.encode()  # half a surrogate pair is no text
+    return text
 
 
 def _number(value: Any) -> Any:

@@ -17,14 +17,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import orjson
-import pyarrow as pa
 
-from asgard_pipelines.declarations import Declarations, FeatureView
-from asgard_pipelines.errors import AsgardError, BackendUnavailable, Conflict
+from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.errors import BackendUnavailable, Conflict
 from asgard_pipelines.features.online.store import OnlineStore
-from asgard_pipelines.features.pushed_records import EVENT_TIMESTAMP, PushSource
+from asgard_pipelines.features.pushed_online import PushedOnline
+from asgard_pipelines.features.pushed_records import CheckedRecords, PushSource
 from asgard_pipelines.features.pushed_rows import PushedRows
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Push, PushLog, known_pushes, unflushed_rows
@@ -47,8 +46,8 @@ class _Waiting:
     digest: str
     named: bool
     """The sender gave the id, and may send it again."""
-    views: Sequence[FeatureView]
-    rows: pa.Table
+    source: PushSource
+    checked: CheckedRecords
     answer: dict[str, Any]
     done: Future[PushAnswer] = field(default_factory=Future)
 
@@ -57,10 +56,9 @@ class Pushes:
     """Takes pushes, from any thread. One for each process and online store; `close` it."""
 
     def __init__(self, settings: Settings, store: OnlineStore) -> None:
-        self._settings, self._store = settings, store
+        self._settings = settings
+        self._online = PushedOnline(store)
         self._waiting: list[_Waiting] = []
-        self._behind: list[tuple[FeatureView, pa.Table]] = []
-        """What is durable, and did not reach the online store yet."""
         self._clock = 0
         self._log = PushLog(settings)
         self._sources: dict[str, tuple[Declarations, PushSource]] = {}
@@ -119,14 +117,14 @@ class Pushes:
         pushed = self._source(declarations, source)
         checked = pushed.check(records, datetime.now(UTC))
         answer = {
-            "accepted": len(checked.rows),
+            "accepted": len(checked.event),
             "rejected": len(checked.errors),
             "errors": [asdict(one) for one in checked.errors],
             "warnings": [asdict(one) for one in checked.warnings],
         }
         digest = _digest(source, records) if push_id else ""
         named, push_id = push_id is not None, push_id or f"push_{uuid4().hex[:24]}"
-        waiting = _Waiting(push_id, digest, named, pushed.views, checked.rows, answer)
+        waiting = _Waiting(push_id, digest, named, pushed, checked, answer)
         with self._wake:
             if self._closed:
                 raise BackendUnavailable("The service is being stopped.")
@@ -146,9 +144,11 @@ class Pushes:
         views = {view.name: view for view in declarations.views}
         rows = 0
         for logged in unflushed_rows(self._settings):
-            if logged.feature_view in views:
-                view = views[logged.feature_view]
-                self._put(view, [PushedRows.read(view, logged.payload)])
+            view = views.get(logged.feature_view)
+            if view is not None and view.push_source:
+                source = self._source(declarations, view.push_source)
+                with self._writing:
+                    self._online.put(view, source.key_types, PushedRows.read(logged.payload))
                 rows += logged.rows
         return rows
 
@@ -185,26 +185,19 @@ class Pushes:
                         one.done.set_exception(error)
 
     def _take(self, batch: Sequence[_Waiting]) -> None:
-        self._catch_up()
+        self._online.catch_up()
         new = self._unknown(batch)
         made = [(one, self._rows(one)) for one in new]
-        self._log.write(
-            [
-                Push(
-                    one.push_id,
-                    one.digest,
-                    orjson.dumps(one.answer).decode(),
-                    {part.view.name: (len(part), part.bytes()) for part in rows},
-                )
-                for one, rows in made
-            ]
-        )
-        by_view: dict[str, list[PushedRows]] = {}
-        for _, rows in made:
-            for part in rows:
-                by_view.setdefault(part.view.name, []).append(part)
-        for parts in by_view.values():
-            self._put(parts[0].view, parts)
+        if new:
+            self._log.write([_logged(one, rows) for one, rows in made])
+        by_view: dict[str, list[tuple[_Waiting, PushedRows]]] = {}
+        for one, rows in made:
+            for view, part in rows.items():
+                by_view.setdefault(view, []).append((one, part))
+        for name, parts in by_view.items():
+            source = parts[0][0].source
+            rows_of_view = PushedRows.joined([part for _, part in parts])
+            self._online.put(source.views[name], source.key_types, rows_of_view)
         for one in new:
             one.done.set_result(PushAnswer(one.push_id, **one.answer))
 
@@ -231,31 +224,23 @@ class Pushes:
                 )
         return list(first.values())
 
-    def _rows(self, one: _Waiting) -> list[PushedRows]:
-        """Of each view, with created times that no two rows share: the order of acknowledgement."""
-        if not len(one.rows):
-            return []
+    def _rows(self, one: _Waiting) -> dict[str, PushedRows]:
+        """By view, with created times that no two rows share: the order of acknowledgement."""
+        checked = one.checked
+        if not checked.event:
+            return {}
         first = max(time.time_ns() // 1_000, self._clock + 1)
-        self._clock = first + len(one.rows) - 1
-        created = pa.array(np.arange(first, first + len(one.rows))).cast(pa.timestamp("us"))
-        return [PushedRows.of(view, one.rows, EVENT_TIMESTAMP, created) for view in one.views]
+        self._clock = first + len(checked.event) - 1
+        created = list(range(first, self._clock + 1))
+        return {
+            name: PushedRows({key: checked.columns[key] for key in columns}, checked.event, created)
+            for name, columns in one.source.columns.items()
+        }
 
-    def _put(self, view: FeatureView, parts: Sequence[PushedRows]) -> None:
-        """Raises BackendUnavailable; the rows are tried again before anything else is taken."""
-        if not view.online:
-            return
-        rows = PushedRows.newest(parts)
-        try:
-            self._store.write(view, rows)
-        except AsgardError:
-            self._behind.append((view, rows))
-            raise
 
-    def _catch_up(self) -> None:
-        while self._behind:
-            view, rows = self._behind[0]
-            self._store.write(view, rows)
-            del self._behind[0]
+def _logged(one: _Waiting, rows: Mapping[str, PushedRows]) -> Push:
+    payloads = {view: (len(part), part.bytes()) for view, part in rows.items()}
+    return Push(one.push_id, one.digest, orjson.dumps(one.answer).decode(), payloads)
 
 
 def _digest(source: str, records: Sequence[Mapping[str, Any]]) -> str:

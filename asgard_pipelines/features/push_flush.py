@@ -40,12 +40,14 @@ def flush_pushes(settings: Settings, lakehouse: Lakehouse, declarations: Declara
         TableNotFound, TypeMismatch, Conflict: the view's table is not there, or is of another shape.
     """
     views = {view.name: view for view in declarations.views}
+    types = {entity.join_key: entity.dtype for entity in declarations.entities}
     for waiting in waiting_rows(settings):
         view = views.get(waiting.feature_view)
         while view is not None and (flush_id := claim_rows(settings, view.name, f"flush_{uuid4().hex}")):
             logged = claimed_rows(settings, flush_id)
-            rows = pa.concat_tables([PushedRows.read(view, one.payload).table for one in logged])
-            commit = lakehouse.append(view.table, _stored(lakehouse, view, rows), key=flush_id)
+            rows = PushedRows.joined([PushedRows.read(one.payload) for one in logged])
+            table = rows.table(view, {key: types[key] for key in view.join_keys})
+            commit = lakehouse.append(view.table, _stored(lakehouse, view, table), key=flush_id)
             forget_rows(settings, flush_id)
             yield Flushed(view.name, view.table, len(rows), commit.pin)
     forget_pushes(settings, older_than=_IDS_KEPT)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-
-import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.errors import did_you_mean
@@ -16,7 +14,6 @@ from asgard_pipelines.features.given_values import Given, given_time
 EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
 _SKEW = timedelta(minutes=5)
 """So far ahead of ours the clock of a sender may go."""
-_TIME = pa.timestamp("us")
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,11 @@ class Verdict:
 
 @dataclass
 class CheckedRecords:
-    """`rows` holds the records that are right, in their order: join keys and features by their names, and
-    `EVENT_TIMESTAMP` as naive UTC microseconds."""
+    """The records that are right, in their order: `columns` are the join keys and features (see
+    `Given.column`), `event` their times in microseconds since 1970 (UTC)."""
 
-    rows: pa.Table
+    columns: dict[str, list[Any]]
+    event: list[int]
     errors: list[Verdict]
     warnings: list[Verdict]
 
@@ -43,11 +41,16 @@ class PushSource:
 
     def __init__(self, declarations: Declarations, name: str) -> None:
         """Raises DeclarationNotFound."""
-        self.views: Sequence[FeatureView] = declarations.pushed_by(name)
+        views = declarations.pushed_by(name)
+        self.views: Mapping[str, FeatureView] = {view.name: view for view in views}
+        self.columns = {view.name: [*view.join_keys, *view.feature_names] for view in views}
+        """By view: the names of its keys and features."""
         entities = {entity.join_key: entity for entity in declarations.entities}
-        self._keys = {key: Given(entities[key].dtype) for view in self.views for key in view.join_keys}
+        self.key_types = {key: entities[key].dtype for view in views for key in view.join_keys}
+        """Of all the views: join key -> declared type."""
+        self._keys = {key: Given(dtype) for key, dtype in self.key_types.items()}
         self._key_of = {entities[key].name: key for key in self._keys if entities[key].name not in self._keys}
-        self._features = {one.name: Given(one.dtype) for view in self.views for one in view.features}
+        self._features = {one.name: Given(one.dtype) for view in views for one in view.features}
         self._names = {*self._keys, EVENT_TIMESTAMP, FEATURES}
 
     def check(self, records: Sequence[Mapping[str, Any]], now: datetime) -> CheckedRecords:
@@ -78,12 +81,14 @@ class _Check:
         values = [one.get(FEATURES) or {} for one in named]
         for name, given in self.features.items():
             columns[name] = self._column(name, given, [one.get(name) for one in values])
-        times = [self._time(place, one.get(EVENT_TIMESTAMP)) for place, one in enumerate(named)]
-        columns[EVENT_TIMESTAMP] = pa.array(times, _TIME)
-        rows = pa.table(columns)
+        event = [self._time(place, one.get(EVENT_TIMESTAMP)) for place, one in enumerate(named)]
+        warnings = self._ahead(event)
         if self.errors:
-            rows = rows.take([place for place in range(len(named)) if place not in self.errors])
-        return CheckedRecords(rows, [self.errors[place] for place in sorted(self.errors)], self._ahead(times))
+            right = [place for place in range(len(named)) if place not in self.errors]
+            columns = {name: [column[place] for place in right] for name, column in columns.items()}
+            event = [event[place] for place in right]
+        errors = [self.errors[place] for place in sorted(self.errors)]
+        return CheckedRecords(columns, event, errors, warnings)
 
     def _wrong(self, place: int, about: str, message: str) -> None:
         self.errors.setdefault(place, Verdict(place, about, message))
@@ -116,32 +121,33 @@ class _Check:
             self._wrong(place, extra[0][:100], f"{what} holds {told}, which the push source has not.{hint}")
         return not missing and not extra
 
-    def _column(self, name: str, given: Given, values: Sequence[Any], *, key: bool = False) -> pa.Array:
+    def _column(self, name: str, given: Given, values: Sequence[Any], *, key: bool = False) -> list[Any]:
         if key and given.dtype == "string":  # a whole number is a key's text too, as in reads
             values = [str(one) if type(one) is int else one for one in values]
         column, wrong = given.column(values)
         for place in wrong:
             self._wrong(place, name, f"'{name}' is {given.dtype}, and {str(values[place])[:100]!r} is none.")
-        if key and column.null_count:
+        if key and None in column:
             for place, value in enumerate(values):
                 if value is None:
                     self._wrong(place, name, f"'{name}' is null: a row needs its key.")
         return column
 
-    def _time(self, place: int, value: Any) -> datetime | None:
+    def _time(self, place: int, value: Any) -> int:
         try:
             return given_time(value)
         except (ValueError, TypeError, OverflowError):
             said = f"{str(value)[:100]!r} is no time such as 2025-01-31T12:00:00Z."
             self._wrong(place, EVENT_TIMESTAMP, said)
-            return None
+            return 0
 
-    def _ahead(self, times: Sequence[datetime | None]) -> list[Verdict]:
-        latest = self.now.astimezone(UTC).replace(tzinfo=None) + _SKEW
+    def _ahead(self, event: Sequence[int]) -> list[Verdict]:
+        latest = int(self.now.timestamp() * 1_000_000) + _SKEW // timedelta(microseconds=1)
+        if max(event, default=0) <= latest:
+            return []
+        told = "The event time lies in the future: the row is served from then on."
         return [
-            Verdict(
-                place, EVENT_TIMESTAMP, f"{time.isoformat()}Z lies in the future: it is served from then on."
-            )
-            for place, time in enumerate(times)
-            if time is not None and time > latest and place not in self.errors
+            Verdict(place, EVENT_TIMESTAMP, told)
+            for place, at in enumerate(event)
+            if at > latest and place not in self.errors
         ]

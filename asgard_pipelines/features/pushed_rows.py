@@ -1,63 +1,72 @@
-"""Rows that were pushed to one view: as they are written ahead, and as the online store takes them."""
+"""Rows that were pushed to one view: as they are written ahead, and as its table takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
+import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.ipc
 
 from asgard_pipelines.declarations import FeatureView
+from asgard_pipelines.features.kinds import arrow_type
 
-_PLACE = "place:"
-"""A name that no column of a view has."""
+_TIME = pa.timestamp("us")
 
 
 @dataclass(frozen=True)
 class PushedRows:
-    """`table`: join keys, features, event time and, of a view that has one, created time; by their names."""
+    """In the order of acknowledgement. `columns` are the join keys and features, Python's values in their
+    declared types, a time as microseconds since 1970 (UTC), as `event` and `created` are."""
 
-    view: FeatureView
-    table: pa.Table
-
-    @classmethod
-    def of(cls, view: FeatureView, rows: pa.Table, event_timestamp: str, created: pa.Array) -> Self:
-        """The view's part of `rows`, whose event times stand in the column of that name."""
-        columns = {name: rows[name] for name in (*view.join_keys, *view.feature_names)}
-        columns[view.timestamp] = rows[event_timestamp]
-        if view.created_timestamp:
-            columns[view.created_timestamp] = pa.chunked_array([created])
-        return cls(view, pa.table(columns))
-
-    @classmethod
-    def read(cls, view: FeatureView, payload: bytes) -> Self:
-        """What `bytes` made."""
-        return cls(view, pa.ipc.open_stream(payload).read_all())
-
-    def bytes(self) -> bytes:
-        """Arrow's stream format."""
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.table.schema) as stream:
-            stream.write_table(self.table)
-        return sink.getvalue().to_pybytes()
+    columns: Mapping[str, list[Any]]
+    event: list[int]
+    created: list[int]
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.event)
 
-    @staticmethod
-    def newest(parts: Sequence[PushedRows]) -> pa.Table:
+    @classmethod
+    def read(cls, payload: bytes) -> Self:
+        """What `bytes` made."""
+        return cls(**orjson.loads(payload))
+
+    def bytes(self) -> bytes:
+        """As JSON."""
+        return orjson.dumps({"columns": self.columns, "event": self.event, "created": self.created})
+
+    @classmethod
+    def joined(cls, parts: Sequence[PushedRows]) -> PushedRows:
+        """One after the other, all of one view."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = {
+            name: [value for part in parts for value in part.columns[name]] for name in parts[0].columns
+        }
+        event = [at for part in parts for at in part.event]
+        return cls(columns, event, [at for part in parts for at in part.created])
+
+    def newest(self, keys: Sequence[str]) -> PushedRows:
         """The newest row of each key; of several with equal event times the one acknowledged last."""
-        view, rows = parts[0].view, pa.concat_tables([part.table for part in parts])
-        if len(rows) < 2:
-            return rows
-        places = pa.array(range(len(rows)), pa.int64())
-        order = pc.sort_indices(
-            pa.table({"time": rows[view.timestamp], "place": places}),
-            sort_keys=[("time", "ascending"), ("place", "ascending")],
-        )
-        rows = rows.take(order).append_column(_PLACE, places)
-        last = rows.group_by(list(view.join_keys)).aggregate([(_PLACE, "max")])[f"{_PLACE}_max"]
-        return rows.take(last).drop_columns([_PLACE])
+        if len(self) == 1:
+            return self
+        best: dict[tuple[Any, ...], int] = {}
+        rows = zip(*(self.columns[key] for key in keys), strict=True) if keys else [()] * len(self)
+        for place, key in enumerate(rows):
+            held = best.get(key)
+            if held is None or self.event[place] >= self.event[held]:
+                best[key] = place
+        places = list(best.values())
+        columns = {name: [values[place] for place in places] for name, values in self.columns.items()}
+        event = [self.event[place] for place in places]
+        return PushedRows(columns, event, [self.created[place] for place in places])
+
+    def table(self, view: FeatureView, key_types: Mapping[str, str]) -> pa.Table:
+        """As Arrow: join keys and features by their names, times by those of the view's columns."""
+        types = {**key_types} | {feature.name: feature.dtype for feature in view.features}
+        made = {name: pa.array(self.columns[name], arrow_type(dtype)) for name, dtype in types.items()}
+        made[view.timestamp] = pa.array(self.event, _TIME)
+        if view.created_timestamp:
+            made[view.created_timestamp] = pa.array(self.created, _TIME)
+        return pa.table(made)

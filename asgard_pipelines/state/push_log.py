@@ -99,10 +99,11 @@ class PushLog:
             BackendUnavailable: one of the ids was acknowledged meanwhile, by another process.
         """
         at = time.time_ns() // 1_000
+        nothing: dict[str, tuple[int, bytes | None]] = {"": (0, None)}
         rows = [
             dict(zip(_ADDED, (push.push_id, view, push.digest, push.answer, count, payload, at), strict=True))
             for push in pushes
-            for view, (count, payload) in (push.rows or {"": (0, None)}).items()
+            for view, (count, payload) in (push.rows or nothing).items()
         ]
         sent = [tuple(row[name] for name in self._places) for row in rows] if self._places else rows
         if self._connection is None:

@@ -103,7 +103,9 @@ class Client(threading.Thread):
     def run(self) -> None:
         while not self._stop_asking.is_set():
             (choose,) = self._random.choices(self._choices, self._weights)
-            self._ask(choose())
+            asking = choose()
+            if asking.light or self._report.mixed:
+                self._ask(asking)
 
     def _ask(self, asking: Asking) -> None:
         began = time.perf_counter()

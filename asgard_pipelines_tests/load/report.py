@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from statistics import median
 
-_WARM_UP = 0.2
-"""Of the time: then memory is looked at for the first time, and latencies count."""
+_WARM_UP, _LIGHT_UNTIL = 0.05, 0.2
+"""Of the time: at first latencies do not count, then they are those of light requests among themselves; from
+then on all are mixed, and memory counts from twice as late."""
 _GROWTH = 0.05
 _SLOWER = 2.0
 
@@ -36,7 +37,7 @@ class Report:
         with self._lock:
             self._statuses[name][status] += 1
             if light and status == 200:
-                self._latencies[name].append((self.elapsed, seconds))
+                self._latencies[name].append((self.elapsed - seconds, seconds))
             honest = 200 <= status < 300 or (status in (429, 503) and wait)
             if not honest:
                 self._wrong.append(f"{name}: {status} {text[:300]}")
@@ -52,15 +53,20 @@ class Report:
 
     @property
     def growth(self) -> float:
-        """Of the memory: the median of the last fifth to that of the fifth after the warm-up."""
-        return self._mean_memory(0.8, 1.1) / self._mean_memory(_WARM_UP, 0.4) - 1
+        """Of the memory: the median of the last fifth to that of the second fifth of the mixture."""
+        return self._mean_memory(0.8, 1.1) / self._mean_memory(2 * _LIGHT_UNTIL, 3 * _LIGHT_UNTIL) - 1
+
+    @property
+    def mixed(self) -> bool:
+        """Whether heavy requests are sent too."""
+        return self.elapsed >= _LIGHT_UNTIL * self.seconds
 
     @property
     def slower(self) -> dict[str, float]:
-        """Light routes whose median doubled: by how much."""
+        """Light routes whose median doubled once heavy ones came: by how much."""
         found = {}
         for name in self._latencies:
-            first, last = self._of(name, _WARM_UP, 0.4), self._of(name, 0.8, 1.1)
+            first, last = self._of(name, _WARM_UP, _LIGHT_UNTIL), self._of(name, _LIGHT_UNTIL, 1.1)
             if len(first) > 20 and len(last) > 20 and median(last) > _SLOWER * median(first):
                 found[name] = median(last) / median(first)
         return found
@@ -81,10 +87,15 @@ class Report:
         return "\n".join(lines)
 
     def _told(self, name: str) -> str:
-        found = sorted(self._of(name, _WARM_UP, 1.1))
-        if not found:
+        found = sorted(self._of(name, _LIGHT_UNTIL, 1.1))
+        alone = self._of(name, _WARM_UP, _LIGHT_UNTIL)
+        if not found or not alone:
             return ""
-        return f"p50 {median(found) * 1000:6.1f} ms  p99 {found[int(len(found) * 0.99)] * 1000:7.1f} ms"
+        last = found[int(len(found) * 0.99)]
+        return (
+            f"alone p50 {median(alone) * 1000:6.1f} ms; mixed p50 {median(found) * 1000:6.1f} ms, "
+            f"p99 {last * 1000:7.1f} ms"
+        )
 
     def _told_memory(self) -> str:
         step = max(1, len(self._memory) // 10)

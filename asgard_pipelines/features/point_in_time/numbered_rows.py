@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.features.kinds import Ints
+from asgard_pipelines.features.point_in_time.key_index import Codes
 from asgard_pipelines.features.point_in_time.parallel import in_order
 from asgard_pipelines.lakehouse import DataFile, Predicate, Source
 
@@ -61,7 +62,7 @@ class NumberedRows:
             yield from batches
 
     def visit(
-        self, columns: Sequence[str], numbers: Ints, use: Callable[[int, pa.RecordBatch, Ints], None]
+        self, columns: Sequence[str], numbers: Ints | Codes, use: Callable[[int, pa.RecordBatch, Ints], None]
     ) -> None:
         """Gives `use` the same rows where they are read: from several threads, in no order.
 
@@ -76,7 +77,7 @@ class NumberedRows:
         for _ in in_order([partial(fetch, *placed) for placed in self._placed(numbers)], self._threads):
             pass
 
-    def _placed(self, numbers: Ints) -> Iterator[tuple[DataFile, Ints, int]]:
+    def _placed(self, numbers: Ints | Codes) -> Iterator[tuple[DataFile, Ints, int]]:
         """For each part that holds some of them: the file, their positions in it, how many come before."""
         most = np.iinfo(numbers.dtype).max
         # Of another type than theirs, the search would copy `numbers`.
