@@ -34,8 +34,16 @@ def test_the_demo_compiles_and_its_models_are_resolved(repo: Path) -> None:
     assert [c.name for c in churn.model.all_candidates] == ["forest", "xgboost", "lightgbm"]
     assert declared.gold_by_table["gold.customer_labels"].reads == ["gold.purchases"]
     assert declared.prediction("churn_predictions").rows == "newest"
-    online = {part.view for s in declared.services if s.name == "churn_features_online" for part in s.views}
-    assert {view.name for view in declared.views if view.online} == online
+    assert {view.name for view in declared.views if not view.online} == {
+        "customer_history",
+        "production_conditions",
+    }
+    for service in declared.services:
+        if service.name.endswith("_online"):
+            assert all(declared.view(part.view).online for part in service.views)
+    behavior, demographics = declared.service("churn_prediction_online").views
+    assert len(behavior.features) == 4
+    assert (demographics.view, demographics.features) == ("customer_demographics_features", ["customer_age"])
 
 
 def test_errors_in_several_files_are_told_together_each_at_its_line(repo: Path) -> None:
@@ -145,7 +153,13 @@ def test_without_a_service_the_views_over_the_source_are_taken_and_never_the_lab
 def test_without_a_view_over_the_source_those_keyed_by_its_columns_are_taken(repo: Path) -> None:
     change(repo / "models/customer_value.yaml", "feature_service: churn_features\n", "")
     model = compile_repo(Settings.read()).model("customer_value")
-    assert model.views == ["customer_history", "customer_orders"]
+    assert model.views == [
+        "customer_behavior_features",
+        "customer_contract_features",
+        "customer_demographics_features",
+        "customer_history",
+        "customer_orders",
+    ]
 
 
 def test_one_column_reached_by_two_views_is_one_feature_and_two_under_one_name_are_refused(

@@ -185,8 +185,9 @@ def test_what_editors_of_other_systems_write_is_read(repo: Path, file: str, rewr
 
 
 def test_a_draft_that_nobody_imports_is_nobodys_mistake(repo: Path) -> None:
+    views = len(compile_repo(Settings.read()).views)
     (repo / "views" / "draft.py").write_text("def (")
-    assert len(compile_repo(Settings.read()).views) == 3
+    assert len(compile_repo(Settings.read()).views) == views
 
 
 def test_a_repo_without_its_python_says_so(repo: Path) -> None:
