@@ -130,3 +130,25 @@ def test_what_cannot_be_looked_up_is_refused(world: tuple[Settings, Lakehouse, D
     asleep = [FeatureRef(view="asleep", feature="pages", dtype="int64")]
     with pytest.raises(Invalid, match="'asleep' is not online"):
         reads.read(declarations, asleep, [{"visitor_id": 1}])
+
+
+def test_a_read_is_prepared_once_for_as_long_as_nothing_is_declared_otherwise(
+    world: tuple[Settings, Lakehouse, Declarations],
+) -> None:
+    settings, _, declarations = world
+    reads = OnlineReads(settings)
+    prepared = reads.prepare(declarations, REFS)
+    assert reads.prepare(declarations, list(REFS)) is prepared
+    named = reads.prepare(declarations, REFS, ["a", "b", "c"])
+    assert named is not prepared
+    assert named.read({"visitor": [1]}, NOON).rows_json() == [
+        b'{"a":7,"b":"Bonn","c":"2024-12-31T23:30:00Z"}'
+    ]
+    view = declarations.view("visits")
+    shorter = view.model_copy(update={"ttl": timedelta(seconds=1)})
+    others = [one for one in declarations.views if one.name != "visits"]
+    changed = declarations.model_copy(update={"views": [shorter, *others]})
+    later = NOON + timedelta(minutes=1)
+    assert reads.read(declarations, REFS, [{"visitor_id": 1}], later).status == [{"visits": "found"}]
+    assert reads.prepare(changed, REFS) is not prepared
+    assert reads.read(changed, REFS, [{"visitor_id": 1}], later).status == [{"visits": "expired"}]
