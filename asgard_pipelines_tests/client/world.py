@@ -73,18 +73,18 @@ class World:
         )
 
 
-def make_project(folder: Path) -> None:
-    """Its repo is `feature_repo`."""
+def make_project(folder: Path) -> Path:
+    """Its repo, `feature_repo`, with the integration guide's views and no others."""
     repo = folder / "feature_repo"
     init(repo, empty=True)
     for name in ("customers", "churn"):
         shutil.copy(DEMO / "views" / f"{name}.py", repo / "views")
     for name in TABLES:
         shutil.copy(DEMO / "gold" / f"{name}.yaml", repo / "gold")
-    (repo / "views" / "visits.py").write_text(VISITS)
-    project = "\nproject = Project(name='feature_repo')\n"
+    project = "project = Project(name='feature_repo')\n"
     imports = "from feast import Project\nfrom views.churn import *\nfrom views.customers import customer\n"
-    (repo / "repo.py").write_text(f"{imports}from views.visits import *\n{project}")
+    (repo / "repo.py").write_text(f"{imports}\n{project}")
+    return repo
 
 
 def lay_visits(lakehouse: Lakehouse) -> None:
@@ -107,11 +107,14 @@ def lay_visits(lakehouse: Lakehouse) -> None:
 @contextmanager
 def served_world(folder: Path) -> Iterator[World]:
     """With `ASGARD_AUTH=on`; the API runs in a thread of this process."""
-    make_project(folder)
+    repo = make_project(folder)
+    (repo / "views" / "visits.py").write_text(VISITS)
+    declared = (repo / "repo.py").read_text()
+    (repo / "repo.py").write_text(f"from views.visits import *\n{declared}")
     with pytest.MonkeyPatch.context() as environment:
         for name in ("ASGARD_CLIENT_URL", "ASGARD_CLIENT_TOKEN", "MLFLOW_TRACKING_URI"):
             environment.delenv(name, raising=False)
-        environment.setenv("ASGARD_REPO", str(folder / "feature_repo"))
+        environment.setenv("ASGARD_REPO", str(repo))
         environment.setenv("ASGARD_HOME", str(folder / "home"))
         environment.setenv("ASGARD_AUTH", "on")
         settings = Settings.read()

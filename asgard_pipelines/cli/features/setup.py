@@ -33,7 +33,7 @@ def setup(data: Data = Path("data"), as_json: AsJson = False) -> int:
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    if ensure_repo(settings):
+    if not settings.repo.exists() and ensure_repo(settings):
         diagnostics().print(f"Wrote the demo's declarations to {settings.repo}", style="dim")
     declarations = read_declarations(settings)
     lakehouse = Lakehouse(settings)
