@@ -89,5 +89,5 @@ def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Reques
                 raise Forbidden(f"This needs a token with the scope '{scope}'.", scope=scope)
         return str(request["principal"])
 
-    principal.__dict__.update(scope=scope, admit=admit)
+    principal.__dict__.update(scope=scope, admit=admit, changing=changing)
     return principal

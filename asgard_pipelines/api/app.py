@@ -36,7 +36,6 @@ from asgard_pipelines.api.health import router as health
 from asgard_pipelines.api.house import House
 from asgard_pipelines.api.idempotency import Idempotency
 from asgard_pipelines.api.loopback import LoopbackOnly
-from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.api.mlops_models import router as mlops_models
 from asgard_pipelines.api.mlops_scripts import router as mlops_scripts
 from asgard_pipelines.api.request_log import RequestLog
@@ -120,17 +119,16 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_started,
     )
     app.state.house = House(settings)
-    app.state.metrics = RequestMetrics(settings)
     envelope.install(app)
     for router in _ROUTERS:
         app.include_router(router, responses={"default": {"model": envelope.ErrorEnvelope}})
     # The last one added is the first that a request meets.
-    app.add_middleware(DirectRoutes, application=app, settings=settings)
     app.add_middleware(Auditing, settings=settings)
     app.add_middleware(Idempotency, settings=settings)
+    app.add_middleware(DirectRoutes, application=app, settings=settings)
     app.add_middleware(JsonBodies, limit_bytes=settings.body_limit)
     app.add_middleware(Access, settings=settings)
     if settings.auth == "off":
         app.add_middleware(LoopbackOnly)
-    app.add_middleware(RequestLog, on_answer=app.state.metrics.observe)
+    app.add_middleware(RequestLog, on_answer=app.state.house.metrics.observe)
     return app

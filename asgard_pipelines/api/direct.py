@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgard_pipelines.api.envelope import as_invalid, of_asgard
+from asgard_pipelines.api.headers import header
 from asgard_pipelines.errors import AsgardError
 from asgard_pipelines.settings import Settings
 
@@ -35,14 +36,15 @@ class JsonBytes(Response):
 
 
 def direct(endpoint: Endpoint) -> Endpoint:
-    """Marks an asynchronous POST route without parameters, with a body and a `needs`, in this order."""
+    """Marks an asynchronous POST route without parameters, with a body and a `needs`, in this order, that
+    changes nothing of what is audited."""
     endpoint.__dict__["direct"] = True
     return endpoint
 
 
 class DirectRoutes:
     """Answers the marked routes of `application`, once they have passed everything that stands before it; the
-    rest is FastAPI's."""
+    rest is FastAPI's, and so is what comes with an `Idempotency-Key`."""
 
     def __init__(self, app: ASGIApp, application: FastAPI, settings: Settings) -> None:
         self._app = app
@@ -50,7 +52,7 @@ class DirectRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
-        if route is None:
+        if route is None or header(scope, b"idempotency-key") is not None:
             await self._app(scope, receive, send)
         else:
             await route(scope, receive, send)
@@ -62,7 +64,9 @@ class _DirectRoute:
         """Where `RequestLog` and `Auditing` look for it, in `scope["route"]`."""
         self._endpoint: Endpoint = route.endpoint
         calls = [one.call.__dict__ for one in route.dependant.dependencies if hasattr(one.call, "__dict__")]
-        [self._admit] = [call["admit"] for call in calls if "admit" in call]
+        [needed] = [call for call in calls if "admit" in call]
+        assert not needed["changing"], f"{self.path} would have to be audited"
+        self._admit = needed["admit"]
         [body] = route.dependant.body_params
         self._read = TypeAdapter(body.field_info.annotation).validator.validate_python
         self._settings = settings

@@ -46,4 +46,4 @@ def ready(request: Request) -> Ready:
 @router.get("/metrics", response_class=Response, dependencies=[Depends(bearer)])
 def metrics(request: Request, _: Annotated[str, Depends(needs("metrics"))]) -> Response:
     """In Prometheus's text format."""
-    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE)
+    return Response(request.app.state.house.metrics.text(), media_type=CONTENT_TYPE)

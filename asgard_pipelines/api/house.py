@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fastapi import BackgroundTasks
 
 from asgard_pipelines.api.features.held_reads import HeldReads
+from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
@@ -38,6 +39,7 @@ class House:
         self._declaring = Lock()
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
+        self.metrics = RequestMetrics(settings)
         self.held_reads = HeldReads(self)
         """Of the online store, for the server's event loop."""
 

@@ -39,7 +39,7 @@ def made_over_rest(settings: Settings | None = None) -> dict[str, Any]:
     views = [FeatureView.model_validate(one.body) for one in standing if one.kind == "feature_view"]
     services = [FeatureService.model_validate(one.body) for one in standing if one.kind == "feature_service"]
     objects: dict[str, Any] = {f"made_entity_{name}": entity for name, entity in entities.items()}
-    first = {view.push_source: view.name for view in reversed(views) if view.push_source}
+    first: dict[str | None, str] = {one.push_source: one.name for one in reversed(views) if one.push_source}
     for view in views:
         pushes = view.push_source if first.get(view.push_source) == view.name else None
         objects[f"made_view_{view.name}"] = _view(view, entities, pushes)

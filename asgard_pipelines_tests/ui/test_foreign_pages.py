@@ -85,10 +85,10 @@ class Open:
 def opened(house_settings: Settings) -> Iterator[Open]:
     app = create_app(house_settings)
     answered: list[tuple[str, str, int]] = []
-    app.state.metrics.observe = lambda method, route, status, _: answered.append((method, route, status))
+    app.state.house.metrics.observe = lambda method, route, status, _: answered.append((method, route, status))
     for middleware in app.user_middleware:
         if "on_answer" in middleware.kwargs:
-            middleware.kwargs["on_answer"] = app.state.metrics.observe
+            middleware.kwargs["on_answer"] = app.state.house.metrics.observe
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical"))
     thread = threading.Thread(target=server.run)

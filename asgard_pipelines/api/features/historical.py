@@ -67,7 +67,7 @@ def get_historical_features(
     finally:
         joined.close()
     seconds = time.perf_counter() - began
-    request.app.state.metrics.offline.observe(seconds)
+    house.metrics.offline.observe(seconds)
     return HistoricalFeatures(
         feature_service=body.feature_service,
         data=shown.rows([one.name for one in asked]),

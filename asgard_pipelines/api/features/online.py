@@ -19,7 +19,7 @@ from asgard_pipelines.api.features.bodies import OnlineFeaturesBody, Value
 from asgard_pipelines.api.features.held_reads import Asked
 
 if TYPE_CHECKING:
-    from asgard_pipelines.api.features.held_reads import HeldReads
+    from asgard_pipelines.api.house import House
     from asgard_pipelines.features.online import OnlineAnswer
 
 router = APIRouter(prefix="/api/v1/features", tags=["feature store"], dependencies=[Depends(bearer)])
@@ -77,14 +77,14 @@ async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list
         Invalid: what is asked is ambiguous, a view is not online, or the entities are others than its.
     """
     began = time.perf_counter()
-    state = request.app.state
-    held: HeldReads = state.house.held_reads
+    house: House = request.app.state.house
+    held = house.held_reads
     read = held.known(asked) or await held.prepared(asked)
     if max(map(len, entities.values()), default=1) <= _AT_ONCE:
         answer = read.read(entities)
     else:
         answer = await run_in_threadpool(read.read, entities)
-    state.metrics.online.observe(time.perf_counter() - began)
+    house.metrics.online.observe(time.perf_counter() - began)
     return answer
 
 
