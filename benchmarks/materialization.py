@@ -1,8 +1,9 @@
 """The second materialization of a view whose table changed in 2 % of its files: by us, and by stock Feast.
 
-A table of 50 files, each of keys of its own; one file is written anew, with new values and new event times,
-so that stock Feast (which knows nothing but event times) finds them as well. Both write to a SQLite file of
-their own, which holds nothing before: what is measured is finding, reading and writing the changed keys.
+A table of 50 files, each of keys of its own. Of one file the values are restated at their own event times:
+stock Feast, which knows nothing but event times, gets them online only by materializing the whole table
+again. Then another file is written anew with new event times, which stock Feast finds as well. All write to a SQLite
+file of their own, which holds nothing before: what is measured is finding, reading and writing.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
     from asgard_pipelines.settings import Settings
 
 FILES, FEATURES, KEYS = 50, 20, 1_000_000
+RESTATED, NEWER = "restated", "newer"
 _TABLE, _KEY = "gold.stats", "customer_id"
 _THEN = datetime(2026, 1, 1)
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _TTL = timedelta(days=30)
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Materialized:
-    """`bytes`: contender -> what its process read, by the kernel's count."""
+    """By change (RESTATED, NEWER) and contender. `bytes` is what its process read, by the kernel's count."""
 
     keys: int
     changed: int
@@ -53,9 +55,17 @@ def measure(data: Path, scale: float, runs: int, told: Callable[[str], None]) ->
     if not home.exists():
         told("the table of the materialization")
         _generate(home, per_file)
-    contenders = {"ours": partial(_ours, home, per_file), "feast": partial(_feast, home, per_file)}
-    measured = in_turns({name: Contender(make, runs) for name, make in contenders.items()}, told, "spawn")
-    read = {name: _bytes_read(make) for name, make in contenders.items()}
+    prepared = {
+        f"{RESTATED}, ours": partial(_ours, home, per_file, str(FILES - 1), RESTATED),
+        f"{RESTATED}, feast": partial(_feast, home, per_file * FILES, _THEN.replace(tzinfo=UTC)),
+        f"{NEWER}, ours": partial(_ours, home, per_file, RESTATED, NEWER),
+        f"{NEWER}, feast": partial(_feast, home, per_file, _NOW - _TTL),
+    }
+    # The whole table takes stock Feast minutes: once is enough
+    once = {f"{RESTATED}, feast"}
+    contenders = {name: Contender(make, 1 if name in once else runs) for name, make in prepared.items()}
+    measured = in_turns(contenders, told, "spawn")
+    read = {name: _bytes_read(make) for name, make in prepared.items() if name not in once}
     return Materialized(per_file * FILES, per_file, measured, read)
 
 
@@ -69,9 +79,11 @@ def _generate(home: Path, per_file: int) -> None:
         lakehouse.append(_TABLE, rows, key=str(number))
     from asgard_pipelines.lakehouse import Between
 
-    keys = range(7 * per_file, 8 * per_file)
-    rows = _rows(keys, _NOW.replace(tzinfo=None) - timedelta(days=1), 2)
-    lakehouse.overwrite(_TABLE, rows, where=[Between(_KEY, keys[0], keys[-1])], key="again")
+    changes = {RESTATED: _THEN + timedelta(hours=7), NEWER: _NOW.replace(tzinfo=None) - timedelta(days=1)}
+    for number, (change, at) in enumerate(changes.items()):
+        keys = range((7 + number) * per_file, (8 + number) * per_file)
+        rows = _rows(keys, at, 2)
+        lakehouse.overwrite(_TABLE, rows, where=[Between(_KEY, keys[0], keys[-1])], key=change)
     # Absolute paths stand in the metadata: what was made there is moved as a link
     home.symlink_to(making.name)
 
@@ -118,8 +130,8 @@ def _declarations() -> Declarations:
     return Declarations(project="bench", entities=[customer], views=[view])
 
 
-def _ours(home: Path, changed: int) -> Work:
-    """The ledger says that the store was brought to the snapshot before."""
+def _ours(home: Path, changed: int, since: str, until: str) -> Work:
+    """From one commit to another: the ledger says that the store was brought to the first."""
     import duckdb  # noqa: F401  # as with Feast, what is imported is not measured
     import pyiceberg.io.pyarrow  # noqa: F401
 
@@ -135,8 +147,9 @@ def _ours(home: Path, changed: int) -> Work:
     view = declarations.view("stats")
     rows = ViewRows.of(declarations, view, settings.thread_count)
     store = online_store(settings, declarations.project)
-    before = lakehouse.find(_TABLE, str(FILES - 1))
-    assert before is not None  # the last of the first files
+    before, after = lakehouse.find(_TABLE, since), lakehouse.find(_TABLE, until)
+    assert before is not None  # `_generate` made both
+    assert after is not None
     first = Materialization(
         run_id="first",
         view=view.name,
@@ -154,13 +167,13 @@ def _ours(home: Path, changed: int) -> Work:
     finish_materialization(settings, first, Figures())
 
     def run() -> int:
-        return materialize(settings, lakehouse, declarations, view, lakehouse.pin(_TABLE), as_of=_NOW).written
+        return materialize(settings, lakehouse, declarations, view, after, as_of=_NOW).written
 
     return Work(run, lambda written: 0 if written == changed else 1)
 
 
-def _feast(home: Path, changed: int) -> Work:
-    """Stock DuckDB store over the Iceberg table, stock SQLite store."""
+def _feast(home: Path, changed: int, start: datetime) -> Work:
+    """Stock DuckDB store over the Iceberg table, stock SQLite store; the window from `start` on."""
     from feast import Entity, FeatureStore, FeatureView, Field, RepoConfig, ValueType
     from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
     from feast.types import Float64, Int64
@@ -195,7 +208,7 @@ def _feast(home: Path, changed: int) -> Work:
     store.apply([customer, view])
 
     def run() -> int:
-        store.materialize(_NOW - _TTL, _NOW)
+        store.materialize(start, _NOW)
         return _count(folder / "online.db")
 
     return Work(run, lambda found: 0 if found == changed else 1)

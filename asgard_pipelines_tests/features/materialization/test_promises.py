@@ -16,6 +16,12 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
+def settings(stored_in: Settings) -> Settings:
+    """In each of the stores."""
+    return stored_in
+
+
+@pytest.fixture
 def world(settings: Settings) -> World:
     """Customers 1 to 4 ordered at noon, customer 1 the day before too; all of it is online."""
     made = World(settings)

@@ -90,7 +90,8 @@ def test_a_killed_run_is_on_record_and_the_next_one_puts_right_what_it_left(worl
     first = watermark(world.settings, "orders", world.store.identity("orders"))
     world.append(*(order(key, 77, NOON + 300 * DAY) for key in range(3)))
     killed = subprocess.run(
-        [sys.executable, "-c", _DIES], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+        [sys.executable, "-c", _DIES, world.project],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert killed.returncode == -signal.SIGKILL
     (dead,) = [run for run in materializations(world.settings) if run.status != "completed"]
@@ -104,8 +105,9 @@ def test_a_killed_run_is_on_record_and_the_next_one_puts_right_what_it_left(worl
 
 
 _DIES = """
-import os, signal
+import os, signal, sys
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.features.materialization.world import World
-World(Settings.read()).materialize(progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+killed = lambda done, total: os.kill(os.getpid(), signal.SIGKILL)
+World(Settings.read(), sys.argv[1]).materialize(progress=killed)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -26,6 +27,7 @@ HOUR = timedelta(hours=1)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 """After all times of the tests."""
 _WHERE = Where(file="views.py", line=1)
+_NUMBERS = count()
 _SCHEMA = pa.schema(
     [
         ("n", pa.int64()),
@@ -60,28 +62,31 @@ def orders_view(**changes: Any) -> FeatureView:
     return FeatureView(**given | changes)
 
 
-def declared(view: FeatureView) -> Declarations:
+def declared(view: FeatureView, project: str) -> Declarations:
     customer = Entity(name="customer", where=_WHERE, join_key="customer_id", dtype="int64")
-    return Declarations(project="shop", entities=[customer], views=[view])
+    return Declarations(project=project, entities=[customer], views=[view])
 
 
 @dataclass
 class World:
+    """Each has a Feast project of its own, in a store that they may share."""
+
     settings: Settings
+    project: str = field(default_factory=lambda: f"shop{next(_NUMBERS)}")
     view: FeatureView = field(default_factory=orders_view)
     commits: int = 0
 
     def __post_init__(self) -> None:
         self.lakehouse = Lakehouse(self.settings)
-        self.declarations = declared(self.view)
+        self.declarations = declared(self.view, self.project)
 
     @property
     def store(self) -> OnlineStore:
-        return online_store(self.settings, "shop")
+        return online_store(self.settings, self.project)
 
     def declare(self, **changes: Any) -> None:
         self.view = orders_view(**changes)
-        self.declarations = declared(self.view)
+        self.declarations = declared(self.view, self.project)
 
     def append(self, *rows: dict[str, Any]) -> Pin:
         return self.lakehouse.append(TABLE, self.numbered(rows, self.commits), key=self._key()).pin

@@ -1,0 +1,31 @@
+"""The stores that keep the promises of a materialization: SQLite here, the others by `make test-stack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.contracts.online.conftest import KINDS
+
+
+@pytest.fixture(
+    scope="session",
+    params=[name if name == "sqlite" else pytest.param(name, marks=pytest.mark.stack) for name in KINDS],
+)
+def store_address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "local")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        with KINDS[request.param](tmp_path_factory.mktemp(request.param)) as kind:
+            yield kind.url
+
+
+@pytest.fixture
+def stored_in(store_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home of its own, with that online store."""
+    monkeypatch.setenv("ASGARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASGARD_ONLINE_STORE", store_address)
+    return Settings.read()
