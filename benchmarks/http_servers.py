@@ -53,7 +53,12 @@ def main() -> None:
     name, port = sys.argv[1], int(sys.argv[2])
     made = {"asgard": asgard, "feast": feast, "empty": empty}[name]()
     quiet: dict[str, Any] = {} if name == "asgard" else {"log_level": "error"}
-    options = {"access_log": False, "server_header": False, "proxy_headers": False, "log_config": None}
+    options: dict[str, Any] = {
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "log_config": None,
+    }
     uvicorn.run(made, port=port, **options, **quiet)
 
 

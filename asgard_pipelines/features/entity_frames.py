@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch
+from asgard_pipelines.features.given_values import given_time
 from asgard_pipelines.features.kinds import arrow_type
 
 _FEW = 100
@@ -64,7 +65,7 @@ def key(name: str, value: Any, dtype: str) -> Any:
         if number is not None and -(2**bits) <= number < 2**bits:
             return number
     if dtype == "timestamp" and isinstance(value, str):
-        return _instant(name, value).replace(tzinfo=None)
+        return _instant(name, value)
     if type(value) is {"bool": bool, "float64": float, "float32": float}.get(dtype):
         return value
     raise TypeMismatch(
@@ -73,9 +74,9 @@ def key(name: str, value: Any, dtype: str) -> Any:
 
 
 def _instant(column: str, value: Any) -> datetime:
+    """Naive UTC. Raises TypeMismatch."""
     try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return given_time(value)
     except (TypeError, ValueError, OverflowError):
         raise TypeMismatch(
             f"'{column}' holds {str(value)[:100]!r}, which is no time such as 2025-01-31T12:00:00Z.",
