@@ -17,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-scripts test-served test-stack test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
+.PHONY: parity help setup demo test test-scripts test-served test-stack test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run'
 
 load: .venv/.dev ## Let CLIENTS (32) mix all routes for MINUTES (5), and report statuses, latencies and memory
 	@$(BIN)/python -m asgard_pipelines_tests.load --clients $(CLIENTS) --minutes $(MINUTES)
+
+parity: .venv/.dev ## Push, land, restate, delete, compact and restart for MINUTES (5), then compare online with offline
+	@$(BIN)/python -m asgard_pipelines_tests.parity --minutes $(MINUTES) $(ARGS)
 
 reproduce: .venv/.dev ## Train twenty models, let their sources move on, and make each again byte for byte
 	@$(BIN)/pytest -m reproduce $(ARGS)

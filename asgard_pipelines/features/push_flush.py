@@ -10,6 +10,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations, FeatureView
+from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.offline_store.stored_types import narrowed
 from asgard_pipelines.features.pushed_rows import PushedRows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
@@ -48,6 +49,8 @@ def flush_pushes(settings: Settings, lakehouse: Lakehouse, declarations: Declara
             rows = PushedRows.joined([PushedRows.read(one.payload) for one in logged])
             table = rows.table(view, {key: types[key] for key in view.join_keys})
             commit = lakehouse.append(view.table, _stored(lakehouse, view, table), key=flush_id)
+            if view.online:
+                note_pushed(settings, lakehouse, declarations, view, commit.pin, len(rows))
             forget_rows(settings, flush_id)
             yield Flushed(view.name, view.table, len(rows), commit.pin)
     forget_pushes(settings, older_than=_IDS_KEPT)

@@ -37,7 +37,10 @@ from asgard_pipelines.state.database import database, metadata
 from asgard_pipelines.state.processes import Doer, this_process
 
 MaterializationStatus = Literal["running", "completed", "failed", "interrupted"]
-MaterializationKind = Literal["whole", "difference", "window"]
+MaterializationKind = Literal["whole", "difference", "window", "push"]
+"""A push is no run of its own: its rows were online already when they reached the table."""
+_MOVING = ("whole", "difference")
+"""Those that bring the store to a snapshot."""
 
 _LONGEST = timedelta(days=1)
 """A run of another machine that is older and has not ended is taken for interrupted."""
@@ -169,7 +172,7 @@ def finish_materialization(
     moves_from: Materialization | None = None,
     settles: Sequence[str] = (),
 ) -> Materialization:
-    """Writes down that the run is complete; unless it is one of a window, the watermark becomes this run.
+    """Writes down that the run is complete; unless it is of a window or a push, it becomes the watermark.
 
     That happens only while the watermark is still `moves_from` (None: there was none); otherwise somebody
     else has moved it, and this run stays unsettled.
@@ -181,8 +184,9 @@ def finish_materialization(
         The run as the ledger has it now.
     """
     with database(settings).begin() as connection:
-        moved, remark = run.kind != "window" and _move(connection, run, moves_from), run.remark
-        if run.kind != "window" and not moved:
+        moves, remark = run.kind in _MOVING, run.remark
+        moved = moves and _move(connection, run, moves_from)
+        if moves and not moved:
             told = "Another run moved the watermark meanwhile, and it stays there."
             remark = f"{run.remark} {told}" if run.remark else told
         _end(connection, run.run_id, figures, remark=remark)
@@ -279,7 +283,7 @@ def last_materialized(settings: Settings, *, windows: bool = True) -> dict[str, 
         .group_by(_runs.c.view)
     )
     if not windows:
-        wanted = wanted.where(_runs.c.kind != "window")
+        wanted = wanted.where(_runs.c.kind.in_(_MOVING))
     with database(settings).connect() as connection:
         return {row.view: row.at.replace(tzinfo=UTC) for row in connection.execute(wanted)}
 

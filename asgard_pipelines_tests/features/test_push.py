@@ -15,10 +15,11 @@ import pytest
 from asgard_pipelines.declarations import Declarations, FeatureRef
 from asgard_pipelines.errors import BackendUnavailable, Conflict, DeclarationNotFound
 from asgard_pipelines.features import OnlineReads, apply
+from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.features.push import Pushes
 from asgard_pipelines.features.push_flush import flush_pushes
-from asgard_pipelines.lakehouse import Lakehouse
+from asgard_pipelines.lakehouse import Lakehouse, OneOf
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import unflushed_rows
@@ -237,3 +238,19 @@ def test_after_its_end_nothing_is_taken(world: World) -> None:
     world.pushes.close()
     with pytest.raises(BackendUnavailable):
         world.pushes.push(world.declarations, "sessions", [_record()])
+
+
+def test_a_pushed_row_that_is_removed_before_any_run_saw_it_goes_offline_with_the_next(world: World) -> None:
+    def materialize_now() -> None:
+        view = world.declarations.view("session")
+        pin = world.lakehouse.pin("gold.sessions")
+        materialize(world.settings, world.lakehouse, world.declarations, view, pin)
+
+    materialize_now()
+    world.pushes.push(world.declarations, "sessions", [_record("a"), _record("b")])
+    world.flush()
+    gone = [OneOf("customer_id", ("a",))]
+    nothing = world.lakehouse.schema(world.lakehouse.pin("gold.sessions")).empty_table()
+    world.lakehouse.overwrite("gold.sessions", nothing, where=gone, key="forgotten")
+    materialize_now()
+    assert (world.online("a")[0], world.online("b")[0]) == (None, 1)

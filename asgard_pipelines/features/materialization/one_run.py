@@ -82,7 +82,7 @@ def materialize(
     work = Work(lakehouse, store, rows, course.pin, run.as_of, progress)
     try:
         if course.pin.snapshot_id is not None:
-            lakehouse.tag(course.pin, f"{_prefix(view.name)}{course.pin.snapshot_id}")
+            lakehouse.tag(course.pin, tag_of(view.name, course.pin))
         _do(work, run, course)
         if require_rows:
             _need_rows(work, run)
@@ -141,6 +141,11 @@ def _need_rows(work: Work, run: Materialization) -> None:
     written = work.figures.written + work.figures.skipped
     if (run.kind == "window" and not written) or not work.lakehouse.figures(work.pin, []).rows:
         raise NoDataFound(run.view, run.table_name)
+
+
+def tag_of(view: str, pin: Pin) -> str:
+    """By which a snapshot is kept that a later run will compare with."""
+    return f"{_prefix(view)}{pin.snapshot_id}"
 
 
 def _prefix(view: str) -> str:

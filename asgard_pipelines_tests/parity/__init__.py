@@ -1,0 +1,1 @@
+"""`make parity`: what is online equals the offline join, whatever happened before."""
