@@ -14,8 +14,9 @@ from asgard_pipelines.features import OnlineReads, apply
 from asgard_pipelines.graph import definitions
 from asgard_pipelines.graph.run_facts import platform_history
 from asgard_pipelines.graph.run_history import PRINCIPAL_TAG
+from asgard_pipelines.graph.table_checks import check_table
 from asgard_pipelines.lakehouse import Lakehouse
-from asgard_pipelines.monitoring import probe_connectors
+from asgard_pipelines.monitoring import probe_connectors, user_activity
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
 
@@ -77,6 +78,14 @@ def test_runs_users_and_services_are_described_by_what_happened(
     assert (catalog["uptime_percentage_7d"], catalog["error_rate_7d"]) == (100.0, 0.0)
     assert sum(run.job == "describe_platform_job" for run in history.runs) == 1
     assert [one.rows for one in history.written if "gold/visitors" in one.pipelines] == [3]
+
+
+def test_a_new_house_s_empty_tables_fail_no_check(project: tuple[Settings, Declarations]) -> None:
+    settings, declarations = project
+    lakehouse = Lakehouse(settings)
+    [table] = [one for one in declarations.gold if one.name == "user_activity"]
+    commit = lakehouse.append(table.table, user_activity([], {}, datetime.now(UTC)), key="empty")
+    assert all(result.passed for result in check_table(lakehouse, table, commit.pin))
 
 
 def test_a_failed_run_counts_as_an_error(project: tuple[Settings, Declarations]) -> None:
