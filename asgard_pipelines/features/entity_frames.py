@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -73,8 +72,8 @@ def key(name: str, value: Any, dtype: str) -> Any:
     )
 
 
-def _instant(column: str, value: Any) -> datetime:
-    """Naive UTC. Raises TypeMismatch."""
+def _instant(column: str, value: Any) -> int:
+    """Microseconds since 1970, UTC. Raises TypeMismatch."""
     try:
         return given_time(value)
     except (TypeError, ValueError, OverflowError):

@@ -8,16 +8,18 @@ import logging
 import math
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pytest
+from fastapi import Depends, FastAPI, Request
 from httpx import Response
 from starlette.testclient import TestClient
 
 from asgard_pipelines.api import create_app
-from asgard_pipelines.api.direct import DirectRoutes
-from asgard_pipelines.api.features.bodies import MOST_KEYS
+from asgard_pipelines.api.access import needs
+from asgard_pipelines.api.direct import DirectRoutes, direct
+from asgard_pipelines.api.features.bodies import MOST_KEYS, OnlineFeaturesBody
 from asgard_pipelines.api.features.held_reads import HELD_SECONDS
 from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.lakehouse import Lakehouse
@@ -173,8 +175,24 @@ def test_it_answers_as_if_fastapi_had_called_it(shop: TestClient, house_settings
             answer.get("error", {}).pop("request_id", None)
             answer.get("metadata", {}).pop("latency_ms", None)
         assert ours == theirs, body
+    with_key = shop.post(ROUTE, json=good, headers={"Idempotency-Key": "k"})
+    assert with_key.json()["features"] == shop.post(ROUTE, json=good).json()["features"]
     assert shop.get(ROUTE).status_code == other.get(ROUTE).status_code == 405
     assert shop.post(f"{ROUTE}/x").status_code == 404
+
+
+def test_a_route_that_has_to_be_audited_is_not_answered_so(house_settings: Settings) -> None:
+    app = FastAPI()
+
+    @app.post("/change")
+    @direct
+    async def change(
+        body: OnlineFeaturesBody, request: Request, _: Annotated[str, Depends(needs("features:write"))]
+    ) -> Any:
+        return body
+
+    with pytest.raises(AssertionError, match="/change would have to be audited"):
+        DirectRoutes(app, app, house_settings)
 
 
 def test_what_guards_other_routes_guards_it(

@@ -9,7 +9,7 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
-from asgard_pipelines.features.push_flush import flush_pushes
+from asgard_pipelines.features.push.flush import flush_pushes
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import load
 from asgard_pipelines.settings import Settings
