@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from asgard_pipelines.client.asked import TIME, plain
+from asgard_pipelines.client.asked import TIME
 from asgard_pipelines.errors import Invalid, TypeMismatch
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _utc(column: pd.Series[Any], name: str) -> pa.Array:
     return pa.array(times.dt.as_unit("us"), pa.timestamp("us", "UTC"))
 
 
-def _keys(name: str, column: pd.Series[Any]) -> pa.Array:
-    values = [None if value != value else plain(value) for value in column.tolist()]  # NaN is no key
+def _keys(name: str, column: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
     try:
-        return pa.array(values)
+        keys = pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         told = f"Column '{name}' of entity_df holds keys of several kinds."
         raise TypeMismatch(told, entity=name) from None
+    return keys.dictionary_decode() if pa.types.is_dictionary(keys.type) else keys

@@ -182,6 +182,21 @@ def test_a_training_frame_takes_every_kind_of_value_as_it_was_declared(client: A
     assert [list(words) for words in rows["words"]] == [["a", "ü"], []]
 
 
+def test_keys_may_be_of_any_type_that_pandas_holds_them_in(client: Any) -> None:
+    keys = pd.Series(["CUST_000001", "CUST_000004", "CUST_000001"])
+    expected = client.get_training_features(pd.DataFrame({"customer_id": keys}), "churn_prediction_online")
+    for dtype in ("category", "string", "string[pyarrow]"):
+        frame = pd.DataFrame({"customer_id": keys.astype(dtype)})
+        found = client.get_training_features(frame, "churn_prediction_online")
+        assert found["customer_id"].dtype == dtype
+        pd.testing.assert_frame_equal(found.iloc[:, 1:], expected.iloc[:, 1:])
+    for shops in ([1, 2, 9], np.array([1, 2, 9], "int16"), pd.array([1, 2, None], "Int64"), ["1", "2", "9"]):
+        found = client.get_training_features(
+            pd.DataFrame({"shop_id": shops}), features=["shop_features:size"]
+        )
+        assert found["size"].fillna(0).tolist() == [10, 20, 0]
+
+
 def test_what_is_declared_is_listed(client: Any, world: World) -> None:
     views = client.list_feature_views()
     assert views == sorted(one.name for one in world.declarations.all_views)

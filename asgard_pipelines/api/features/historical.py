@@ -16,7 +16,6 @@ from asgard_pipelines.api.features.bodies import HistoricalFeaturesBody
 from asgard_pipelines.api.features.downloads import keep
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.errors import Invalid
 
 if TYPE_CHECKING:
     from asgard_pipelines.features import AskedFeature, Joined
@@ -89,37 +88,10 @@ def _joined(
     columns: Mapping[str, Sequence[Any]],
     asked: Sequence[AskedFeature],
 ) -> Joined:
-    from asgard_pipelines.features import entity_rows, historical_features
+    from asgard_pipelines.features import asked_history, entity_rows
 
     rows = entity_rows(declarations, columns, TIME)
-    on_demand = {view.name: view.sources for view in declarations.on_demand_views}
-    named = dict.fromkeys(source for one in asked for source in on_demand.get(one.ref.view, [one.ref.view]))
-    views = [declarations.view(name) for name in named]
-    pins = {view.table: house.lakehouse.pin(view.table) for view in views}
-    _need_keys(columns, {key for view in views for key in view.join_keys}, declarations)
-    names = {one.name: one.join_key for one in declarations.entities if one.name in columns}
-    return historical_features(
-        house.settings,
-        house.lakehouse,
-        declarations,
-        rows.rename_columns([names.get(name, name) for name in rows.column_names]),
-        TIME,
-        [one.ref for one in asked],
-        pins,
-        [one.name for one in asked],
-    )
-
-
-def _need_keys(columns: Mapping[str, Any], wanted: set[str], declarations: Declarations) -> None:
-    """Raises Invalid."""
-    given = {one.join_key for one in declarations.entities if {one.name, one.join_key} & columns.keys()}
-    missing = sorted(wanted - given)
-    if missing:
-        raise Invalid(
-            f"`entity_df` lacks the keys of these features: {', '.join(missing)}.",
-            field="entity_df",
-            missing=missing,
-        )
+    return asked_history(house.settings, house.lakehouse, declarations, rows, TIME, asked)
 
 
 class _Shown:

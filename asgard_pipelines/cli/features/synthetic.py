@@ -128,7 +128,7 @@ class _People:
                 customer_tenure_months=pa.array((month - self.joined)[there]),
                 customer_monthly_charges=pa.array(self.price[there]),
                 customer_total_charges=pa.array(self.total[there]),
-                customer_support_tickets=pa.array(sum(self.tickets)[there]),
+                customer_support_tickets=pa.array(np.sum(self.tickets, axis=0)[there]),
                 churn=pa.array(notice[there], mask=unknown[there]),
             ),
         )
@@ -158,9 +158,10 @@ class _People:
     def _notice(self, month: int) -> Array:
         """Who gives notice within the month: rather those with tickets, a short contract, a high price."""
         leaning = -3.4 + 1.5 * (self.contract == 0) - 0.9 * (self.contract == 2)
-        leaning = leaning + 0.45 * sum(self.tickets) + 0.02 * (self.price - 60)
+        leaning = leaning + 0.45 * np.sum(self.tickets, axis=0) + 0.02 * (self.price - 60)
         leaning = leaning - 0.02 * (month - self.joined)
-        return self._draws("who gives notice", month)() < 1 / (1 + np.exp(-leaning))
+        notice: Array = self._draws("who gives notice", month)() < 1 / (1 + np.exp(-leaning))
+        return notice
 
     def _table(self, month: int, told: Array, **columns: pa.Array) -> pa.Table:
         names = pa.array(self.names[told], pa.string())
