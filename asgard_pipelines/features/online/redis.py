@@ -8,43 +8,31 @@ time.
 from __future__ import annotations
 
 import secrets
-import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 import hiredis
-import mmh3
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from asgard_pipelines.declarations import FeatureView
-from asgard_pipelines.features.kinds import Bools, Ints
+from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
 from asgard_pipelines.features.online.few_values import FEW
+from asgard_pipelines.features.online.redis_requests import (
+    feast_times,
+    field,
+    our_field,
+    request_of_few,
+    request_of_many,
+    time_field,
+)
 from asgard_pipelines.features.online.redis_scripts import PUT, SWAP, name_of
 from asgard_pipelines.features.online.redis_wire import RedisAddress, Wires, bulk, command, required
 from asgard_pipelines.features.online.stamps import DIGITS, stamps, times_of
 from asgard_pipelines.features.online.store import OnlineStore, Reader, StoredRow, ViewRead
-from asgard_pipelines.features.online.value_bytes import varints_joined
 
 _SCANNED = b"5000"
-_EMPTY = pa.scalar(b"", pa.binary())
-
-
-def field(view: str, feature: str) -> bytes:
-    """As Feast names it."""
-    return struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False))
-
-
-def _time_field(view: str) -> bytes:
-    return f"_ts:{view}".encode()
-
-
-def _our_field(view: str) -> bytes:
-    return f"_asgard:{view}".encode()
 
 
 class RedisStore(OnlineStore):
@@ -59,16 +47,21 @@ class RedisStore(OnlineStore):
         if not len(rows):
             return 0
         together = isinstance(rows.keys, list) and len(rows) <= FEW
-        request = (_request_of_few if together else _request)(view, rows, self._suffix)
-        return sum(self._called(PUT, memoryview(request), len(rows)))
+        request = (request_of_few if together else request_of_many)(view, rows, self._suffix)
+        # Asked twice it does the same: over a lost connection no PING need go before it.
+        found = self._wires.ask(request, len(rows))
+        if _script_is_lost(found):
+            self._load(PUT)
+            found = self._wires.ask(request, len(rows))
+        return sum(required(found, self._wires.address))
 
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
     ) -> int:
         names = list(rows.values)
         fields = [field(view, name) for name in names]
-        head = [_time_field(view), _our_field(view)]
-        new_stamps, new_times = stamps(rows.times).to_pylist(), _feast_times(rows.times.event).to_pylist()
+        head = [time_field(view), our_field(view)]
+        new_stamps, new_times = stamps(rows.times).to_pylist(), feast_times(rows.times.event).to_pylist()
         columns = rows.as_lists()[1]
         requests = []
         for key, stamp, place in zip(keys, stamps(expected).to_pylist(), taken, strict=True):
@@ -78,10 +71,17 @@ class RedisStore(OnlineStore):
                 for name, column in zip(fields, columns, strict=True):
                     arguments += [name, column[place]]
             requests.append(command(b"EVALSHA", name_of(SWAP), b"1", key + self._suffix, *arguments))
-        return sum(self._called(SWAP, memoryview(b"".join(requests)), len(keys)))
+        if not requests:
+            return 0
+        with self._wires.fresh() as wire:
+            found = wire.ask(b"".join(requests), len(keys))
+            if _script_is_lost(found):
+                self._load(SWAP)
+                found = wire.ask(b"".join(requests), len(keys))
+        return sum(required(found, self._wires.address))
 
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
-        tail = bulk(_time_field(view), _our_field(view))
+        tail = bulk(time_field(view), our_field(view))
         request = b"".join([b"*4\r\n" + bulk(b"HMGET", key + self._suffix) + tail for key in keys])
         found: list[bytes | None] = []
         for at, ours in required(self._wires.ask(request, len(keys)), self._wires.address) if keys else ():
@@ -106,7 +106,7 @@ class RedisStore(OnlineStore):
         """Nothing: a hash is made by its first field."""
 
     def remove(self, view: str, features: Sequence[str]) -> None:
-        gone = bulk(_time_field(view), _our_field(view), *(field(view, name) for name in features))
+        gone = bulk(time_field(view), our_field(view), *(field(view, name) for name in features))
         for keys in self._scanned():
             requests = [b"*%d\r\n" % (4 + len(features)) + bulk(b"HDEL", key) + gone for key in keys]
             required(self._wires.ask(b"".join(requests), len(keys)), self._wires.address)
@@ -116,7 +116,7 @@ class RedisStore(OnlineStore):
         """Looks at every key of the project: about a second for a million."""
         counted = 0
         for keys in self._scanned():
-            request = b"".join([command(b"HEXISTS", key, _time_field(view.name)) for key in keys])
+            request = b"".join([command(b"HEXISTS", key, time_field(view.name)) for key in keys])
             counted += sum(required(self._wires.ask(request, len(keys)), self._wires.address))
         return counted
 
@@ -126,15 +126,10 @@ class RedisStore(OnlineStore):
     def close(self) -> None:
         self._wires.close()
 
-    def _called(self, script: str, request: memoryview, replies: int) -> list[int]:
-        """Once more when Redis has lost the script, as after a restart: none of the calls did anything
-        then."""
-        with self._wires.fresh() as wire:
-            found = wire.ask(request, replies)
-            if any(isinstance(one, hiredis.ReplyError) and str(one).startswith("NOSCRIPT") for one in found):
-                required(wire.ask(command(b"SCRIPT", b"LOAD", script.encode()), 1), self._wires.address)
-                found = wire.ask(request, replies)
-        return list(required(found, self._wires.address))
+    def _load(self, script: str) -> None:
+        """After a restart, for example, Redis knows none; what was called then did nothing."""
+        request = command(b"SCRIPT", b"LOAD", script.encode())
+        required(self._wires.ask(request, 1), self._wires.address)
 
     def _scanned(self) -> Iterator[list[bytes]]:
         cursor = b"0"
@@ -147,6 +142,10 @@ class RedisStore(OnlineStore):
                 yield keys
             if cursor == b"0":
                 return
+
+
+def _script_is_lost(replies: Sequence[Any]) -> bool:
+    return any(isinstance(one, hiredis.ReplyError) and str(one).startswith("NOSCRIPT") for one in replies)
 
 
 class _RedisReader(Reader):
@@ -162,7 +161,7 @@ class _RedisReader(Reader):
             for place, one in enumerate(asked):
                 if one.keys == number:
                     spans.append((place, len(fields), len(fields) + len(one.features)))
-                    fields += [field(one.view, name) for name in one.features] + [_time_field(one.view)]
+                    fields += [field(one.view, name) for name in one.features] + [time_field(one.view)]
             head = b"*%d\r\n" % (2 + len(fields)) + bulk(b"HMGET")
             self._groups.append((number, head, bulk(*fields), spans))
 
@@ -209,65 +208,6 @@ def _micros(at: bytes) -> int:
     time = Timestamp.FromString(at)
     micros: int = time.seconds * 1_000_000 + time.nanos // 1000
     return micros
-
-
-def _feast_times(event: Ints) -> pa.Array:
-    """As Feast's `Timestamp` messages."""
-    seconds, micros = np.divmod(event, 1_000_000)
-    every = np.ones(len(event), dtype=bool)
-    return pc.binary_join_element_wise(
-        varints_joined(b"\x08", seconds, every), varints_joined(b"\x10", micros * 1000, micros > 0), _EMPTY
-    )
-
-
-def _request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
-    """One call of the script for each row."""
-    keys, columns = rows.as_lists()
-    fields = [field(view, name) for name in rows.values]
-    head = [b"EVALSHA", name_of(PUT), b"1"]
-    stamped, times = stamps(rows.times).to_pylist(), _feast_times(rows.times.event).to_pylist()
-    return b"".join(
-        command(
-            *head,
-            keys[place] + suffix,
-            _time_field(view),
-            _our_field(view),
-            stamped[place],
-            times[place],
-            *chain(*((name, column[place]) for name, column in zip(fields, columns, strict=True))),
-        )
-        for place in range(len(keys))
-    )
-
-
-def _request(view: str, given: EncodedRows, suffix: bytes) -> pa.Buffer:
-    """The same, put together a column at a time."""
-    rows = given.as_arrays()
-    head = b"*%d\r\n" % (8 + 2 * len(rows.values)) + bulk(b"EVALSHA", name_of(PUT), b"1")
-    stamped = stamps(rows.times)
-    width = len(stamped[0].as_py())
-    parts: list[Any] = [head, _lengths(rows.keys, len(suffix)), rows.keys]
-    parts += [suffix + b"\r\n" + bulk(_time_field(view), _our_field(view)) + b"$%d\r\n" % width, stamped]
-    between = b"\r\n"
-    for name, column in [("", _feast_times(rows.times.event)), *rows.values.items()]:
-        parts += [between + (bulk(field(view, name)) if name else b""), _lengths(column), column]
-    made = pc.binary_join_element_wise(
-        *(
-            pa.scalar(one, pa.large_binary()) if isinstance(one, bytes) else one.cast(pa.large_binary())
-            for one in parts
-        ),
-        pa.scalar(b"\r\n", pa.large_binary()),
-        pa.scalar(b"", pa.large_binary()),
-    )
-    return made.buffers()[2].slice(0, int(pc.sum(pc.binary_length(made)).as_py()))
-
-
-def _lengths(column: pa.Array, more: int = 0) -> pa.Array:
-    lengths = pc.binary_length(column).to_numpy(zero_copy_only=False) + more
-    if lengths.max() < 1 << 16:
-        table = pa.array([b"$%d\r\n" % length for length in range(int(lengths.max()) + 1)], pa.binary())
-        return table.take(pa.array(lengths))
-    return pa.array([b"$%d\r\n" % length for length in lengths.tolist()], pa.binary())
 
 
 def _escaped(text: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 _STORED = """
 local function varint(text, place)
@@ -66,6 +67,7 @@ return 1
 )
 
 
+@cache
 def name_of(script: str) -> bytes:
     """By which `EVALSHA` calls it."""
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest().encode()

@@ -122,7 +122,7 @@ class Wires:
         self.address = address
         self._idle: deque[Wire] = deque()
 
-    def ask(self, request: bytes, replies: int) -> list[Any]:
+    def ask(self, request: bytes | memoryview, replies: int) -> list[Any]:
         """Once more over a new connection, if one that was kept turns out to be lost: what is asked here may
         be asked twice.
 

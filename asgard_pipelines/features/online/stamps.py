@@ -16,6 +16,7 @@ from asgard_pipelines.features.online.encoded_rows import NO_CREATED, Times
 
 DIGITS = 15
 _SHIFT = 2**36
+_NONE = int(NO_CREATED)
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
@@ -37,6 +38,19 @@ def _digits(micros: Ints) -> npt.NDArray[np.uint8]:
     whole = np.where(none, 0, ((seconds + _SHIFT) << 20) | part)
     made: npt.NDArray[np.uint8] = _HEX[(whole[:, None] >> np.arange(4 * (DIGITS - 1), -1, -4)) & 15]
     return made
+
+
+def few_stamps(times: Times) -> list[bytes]:
+    """The same of a few, one at a time: quicker then."""
+    made = [_one(at) for at in times.event.tolist()]
+    if times.created_or_none is None:
+        return made
+    return [stamp + _one(at) for stamp, at in zip(made, times.created_or_none.tolist(), strict=True)]
+
+
+def _one(micros: int) -> bytes:
+    seconds, part = divmod(micros, 1_000_000)
+    return b"%015x" % (0 if micros == _NONE else (seconds + _SHIFT) << 20 | part)
 
 
 def times_of(texts: Sequence[str | bytes | None]) -> Times:
