@@ -8,10 +8,12 @@ import logging
 import math
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import pytest
+import yaml
 from fastapi import Depends, FastAPI, Request
 from httpx import Response
 from starlette.testclient import TestClient
@@ -229,6 +231,11 @@ def test_how_long_it_took_is_in_the_metrics(shop: TestClient) -> None:
     assert 'feast_feature_retrieval_duration_seconds_count{store="online"} 1.0' in text
     assert f'asgard_requests_total{{method="POST",route="{ROUTE}",status="200"}} 1.0' in text
     assert 'feast_materialization_last_success_timestamp{feature_view="customer_features"} 1.' in text
+    rules = Path(__file__).parents[2] / "docs" / "prometheus" / "recording_rules.yml"
+    [group] = yaml.safe_load(rules.read_text())["groups"]
+    for rule in group["rules"]:
+        assert f"{rule['record']}_bucket" in rule["expr"]
+        assert f'{rule["record"]}_bucket{{le="0.0001",store="online"}}' in text
 
 
 def test_many_keys_come_in_their_order(shop: TestClient) -> None:
