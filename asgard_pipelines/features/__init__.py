@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.online import OnlineReads, OnlineRows
     from asgard_pipelines.features.private_repo import write_private_repo
-    from asgard_pipelines.features.push import PushAnswer, Pushes
-    from asgard_pipelines.features.push_flush import Flushed, flush_pushes
+    from asgard_pipelines.features.push.flush import Flushed, flush_pushes
+    from asgard_pipelines.features.push.pushes import PushAnswer, Pushes
     from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.registry import apply, store
     from asgard_pipelines.features.source_pins import pinned
@@ -44,10 +44,10 @@ _HOME = {
     "made_over_rest": "made_objects",
     "apply": "registry",
     "store": "registry",
-    "Flushed": "push_flush",
-    "PushAnswer": "push",
-    "Pushes": "push",
-    "flush_pushes": "push_flush",
+    "Flushed": "push.flush",
+    "PushAnswer": "push.pushes",
+    "Pushes": "push.pushes",
+    "flush_pushes": "push.flush",
     "gold": "sources",
     "pinned": "source_pins",
     "write_private_repo": "private_repo",

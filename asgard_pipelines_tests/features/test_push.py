@@ -17,8 +17,8 @@ from asgard_pipelines.errors import BackendUnavailable, Conflict, DeclarationNot
 from asgard_pipelines.features import OnlineReads, apply
 from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.features.online import online_store
-from asgard_pipelines.features.push import Pushes
-from asgard_pipelines.features.push_flush import flush_pushes
+from asgard_pipelines.features.push.flush import flush_pushes
+from asgard_pipelines.features.push.pushes import Pushes
 from asgard_pipelines.lakehouse import Lakehouse, OneOf
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
@@ -212,7 +212,7 @@ def test_what_was_acknowledged_and_did_not_get_online_is_put_there_by_a_recovery
 def test_a_flush_that_died_after_its_commit_lands_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asgard_pipelines.features import push_flush
+    from asgard_pipelines.features.push import flush
 
     world.pushes.push(world.declarations, "sessions", [_record()])
 
@@ -220,7 +220,7 @@ def test_a_flush_that_died_after_its_commit_lands_nothing_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(push_flush, "forget_rows", die)
+        dying.setattr(flush, "forget_rows", die)
         with pytest.raises(KeyboardInterrupt):
             world.flush()
     world.pushes.push(world.declarations, "sessions", [_record(minute=1, pages=2)])

@@ -12,7 +12,7 @@ import pyarrow as pa
 from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.offline_store.stored_types import narrowed
-from asgard_pipelines.features.pushed_rows import PushedRows
+from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import claim_rows, claimed_rows, forget_pushes, forget_rows, waiting_rows

@@ -9,7 +9,7 @@ from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, encoded, encoded_records
 from asgard_pipelines.features.online.few_values import FEW
 from asgard_pipelines.features.online.store import OnlineStore
-from asgard_pipelines.features.pushed_rows import PushedRows
+from asgard_pipelines.features.push.rows import PushedRows
 
 
 class PushedOnline:

@@ -22,9 +22,9 @@ import orjson
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import BackendUnavailable, Conflict
 from asgard_pipelines.features.online.store import OnlineStore
-from asgard_pipelines.features.pushed_online import PushedOnline
-from asgard_pipelines.features.pushed_records import CheckedRecords, PushSource
-from asgard_pipelines.features.pushed_rows import PushedRows
+from asgard_pipelines.features.push.online_rows import PushedOnline
+from asgard_pipelines.features.push.records import CheckedRecords, PushSource
+from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Push, PushLog, known_pushes, unflushed_rows
 
