@@ -20,7 +20,7 @@ from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import made, unflushed_rows
 
 if TYPE_CHECKING:
-    from asgard_pipelines.features.push import Pushes
+    from asgard_pipelines.features.push.pushes import Pushes
     from asgard_pipelines.graph import RunClient
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.models import ModelRegistry
@@ -95,7 +95,7 @@ class House:
     @cached_property
     def pushes(self) -> Pushes:
         from asgard_pipelines.features.online import online_store
-        from asgard_pipelines.features.push import Pushes
+        from asgard_pipelines.features.push.pushes import Pushes
 
         return Pushes(self.settings, online_store(self.settings))
 
