@@ -69,6 +69,15 @@ def test_what_feast_restates_at_the_same_second_is_read(store: SqliteStore, tmp_
     assert pages(SETTINGS, store, VISITS) == 4
 
 
+def test_features_that_only_feast_knows_count_when_it_writes_them(store: SqliteStore, tmp_path: Path) -> None:
+    store.write(VISITS, visit(VISITS, 1, NOON))
+    other = view(features={"stars": "float64"})
+    feast = feast_with(tmp_path, "shop", {"type": "sqlite", "path": str(store.file.path)}, ENTITIES, [other])
+    written(feast, "visits", visitor_id=[1], stars=[0.5], at=[NOON + SECOND])
+    assert read(SETTINGS, store, other, visitor_id=[1]) == [(0.5,)]
+    assert store.write(VISITS, visit(VISITS, 2, NOON + MICRO)) == Written(0, 1)
+
+
 def test_a_table_that_feast_made_anew_has_nothing_of_the_one_before(
     store: SqliteStore, tmp_path: Path
 ) -> None:

@@ -129,6 +129,14 @@ def test_what_feast_wrote_is_guarded(settings: Settings, store: OnlineStore, fea
     assert [pages(settings, store, SEEN, key) for key in (1, 2, 3)] == [5, 6, 6]
 
 
+def test_what_feast_wrote_of_times_before_1970_is_guarded(store: OnlineStore, feast: FeatureStore) -> None:
+    at = datetime(1969, 7, 20, 20, 17, 40)
+    written(feast, "seen", visitor_id=[1], pages=[5], city=["x"], at=[at], seen=[at])
+    assert store.write(SEEN, visit(SEEN, 6, at - MICRO, None)) == Written(0, 1)
+    assert store.times(SEEN, pa.table({"visitor_id": [1]})).to_pylist() == [{"event": at, "created": None}]
+    assert store.write(SEEN, visit(SEEN, 6, at + MICRO, None)) == Written(1, 0)
+
+
 def test_after_feast_wrote_its_time_counts_and_ours_no_longer(
     settings: Settings, store: OnlineStore, feast: FeatureStore
 ) -> None:
