@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +24,7 @@ from asgard_pipelines.errors import (
     Invalid,
     TypeMismatch,
 )
+from asgard_pipelines.state import create_token
 from asgard_pipelines_tests.client.world import NOW, World
 
 pytestmark = [
@@ -206,6 +209,25 @@ def test_what_is_declared_is_listed(client: Any, world: World) -> None:
     features = client.get_feature_service_features("churn_prediction_online")
     assert features[0] == "customer_behavior_features:customer_tenure_months"
     assert features[-1] == "customer_demographics_features:customer_age"
+
+
+def test_what_is_declared_otherwise_is_seen_within_seconds(client: Any, world: World) -> None:
+    writer = create_token(world.settings, f"writer-{time.time_ns()}", ["features:write"], timedelta(days=1))
+    service = {"name": "just_made", "feature_views": ["shop_features"]}
+    row = [{"shop_id": 2}]
+    with httpx.Client(base_url=world.address, headers={"Authorization": f"Bearer {writer}"}) as http:
+        with pytest.raises(DeclarationNotFound):
+            client.get_online_features(row, "just_made")
+        assert http.post("/feast/features/service", json=service, timeout=60).status_code == 201
+        try:
+            time.sleep(1.1)
+            assert client.get_online_features(row, "just_made").rows == [{"size": 20}]
+            assert "just_made" in client.list_feature_services()
+        finally:
+            assert http.delete("/feast/services/just_made", timeout=60).status_code == 200
+    time.sleep(1.1)
+    with pytest.raises(DeclarationNotFound):
+        client.get_online_features(row, "just_made")
 
 
 def test_entities_are_valid_when_every_view_has_each_within_its_ttl(
