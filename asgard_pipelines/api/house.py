@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import BackgroundTasks
 
+from asgard_pipelines.api.features.addresses import is_near
 from asgard_pipelines.api.features.held_reads import HeldReads
 from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.declarations import Declarations
@@ -40,6 +41,7 @@ class House:
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
         self.metrics = RequestMetrics(settings)
+        self.store_is_near = is_near(settings.online_store_url)
         self.held_reads = HeldReads(self)
         """Of the online store, for the server's event loop."""
 
