@@ -40,7 +40,7 @@ def _definitions(declarations: Declarations, house: House) -> dg.Definitions:
         jobs.append(flush_job(declarations))
         sensors.append(flush_sensor(declarations, jobs[-1]))
     if platform_tables(declarations):
-        sensors.append(probing_sensor())
+        sensors.append(probing_sensor(declarations))
     return dg.Definitions(
         assets=[
             *gold_specs(declarations),

@@ -10,7 +10,7 @@ from asgard_pipelines.declarations import Declarations, GoldTable, fingerprint
 from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.graph.groups import group_of
 from asgard_pipelines.graph.house import House, PinnedRun
-from asgard_pipelines.graph.keys import gold_key
+from asgard_pipelines.graph.keys import feature_key, gold_key, online_key
 from asgard_pipelines.graph.metadata import table_metadata, version_of
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Probe, forget_probes, made_by_author, probes, record_probes
@@ -30,17 +30,31 @@ def platform_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
     return [_filled(table, _ROWS[table.name]) for table in platform_tables(declarations)]
 
 
-def probing_sensor() -> dg.SensorDefinition:
+def platform_keys(declarations: Declarations) -> list[dg.AssetKey]:
+    """Those tables, and the views on them, online too."""
+    tables = {table.table: gold_key(table) for table in platform_tables(declarations)}
+    views = [view for view in declarations.views if view.table in tables]
+    online = [online_key(view) for view in views if view.online]
+    return [*tables.values(), *(feature_key(view) for view in views), *online]
+
+
+def probing_sensor(declarations: Declarations) -> dg.SensorDefinition:
+    """Its first tick also asks for a first description: the schedule's may be an hour away."""
+    keys = platform_keys(declarations)
+
     @dg.sensor(
         name="probe_connectors",
         description="Asks each service that Asgard stands on for something small, and notes how it answered.",
         minimum_interval_seconds=_PROBED_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        target=dg.AssetSelection.assets(dg.AssetKey(["gold", "connector_activity"])),
+        target=dg.AssetSelection.assets(*keys),
     )
-    def probe(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    def probe(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         silent = [one.connector for one in _probe(Settings.read()) if not one.answered]
-        return dg.SkipReason(f"Without an answer: {', '.join(silent)}." if silent else "All of them answer.")
+        told = f"Without an answer: {', '.join(silent)}." if silent else "All of them answer."
+        if context.cursor:
+            return dg.SensorResult(skip_reason=dg.SkipReason(told), cursor=context.cursor)
+        return dg.SensorResult(run_requests=[dg.RunRequest(asset_selection=keys)], cursor="described")
 
     return probe
 

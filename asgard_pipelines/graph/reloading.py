@@ -19,7 +19,7 @@ class Reloading:
         self._dagster, self._load = dagster, load
         self._counting, self._loading = Lock(), Lock()
         self._asked = self._done = 0
-        self._outcome: str | None | OSError = None
+        self._outcome: str | OSError | None = None
 
     def reload(self) -> str | None:
         """Why the definitions could not be loaded; None when they were.

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.graph.keys import feature_key, gold_key, online_key, prediction_key
+from asgard_pipelines.graph.keys import feature_key, online_key, prediction_key
+from asgard_pipelines.graph.platform_assets import platform_keys
 
 
 def schedules(declarations: Declarations) -> list[dg.ScheduleDefinition]:
@@ -20,14 +21,10 @@ def schedules(declarations: Declarations) -> list[dg.ScheduleDefinition]:
                 "materialize_online", "0 */6 * * *", keys, "The online store, from the current snapshots."
             )
         )
-    described = {table.table: gold_key(table) for table in declarations.gold if table.about_asgard}
+    described = platform_keys(declarations)
     if described:
-        on_them = [view for view in declarations.views if view.table in described]
-        keys = [*described.values(), *(feature_key(view) for view in on_them)]
-        keys += [online_key(view) for view in on_them if view.online]
-        found.append(
-            _schedule("describe_platform", "0 * * * *", keys, "How runs, users and services do, as features.")
-        )
+        told = "How runs, users and services do, as features."
+        found.append(_schedule("describe_platform", "0 * * * *", described, told))
     if declarations.predictions:
         keys = [prediction_key(prediction) for prediction in declarations.predictions]
         found.append(

@@ -88,6 +88,17 @@ def test_a_new_house_s_empty_tables_fail_no_check(project: tuple[Settings, Decla
     assert all(result.passed for result in check_table(lakehouse, table, commit.pin))
 
 
+def test_the_first_probe_asks_for_a_first_description(project: tuple[Settings, Declarations]) -> None:
+    [sensor] = [one for one in definitions(project[1]).sensors or [] if one.name == "probe_connectors"]
+    assert isinstance(sensor, dg.SensorDefinition)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        [request] = first.run_requests or []
+        assert dg.AssetKey(["online", "pipeline_features"]) in (request.asset_selection or [])
+        second = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+    assert (second.run_requests, second.skip_message) == ([], "All of them answer.")
+
+
 def test_a_failed_run_counts_as_an_error(project: tuple[Settings, Declarations]) -> None:
     settings, declarations = project
     with dg.DagsterInstance.ephemeral() as instance:
