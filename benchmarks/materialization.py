@@ -2,8 +2,8 @@
 
 A table of 50 files, each of keys of its own. Of one file the values are restated at their own event times:
 stock Feast, which knows nothing but event times, gets them online only by materializing the whole table
-again. Then another file is written anew with new event times, which stock Feast finds as well. All write to a SQLite
-file of their own, which holds nothing before: what is measured is finding, reading and writing.
+again. Then another file is written anew with new event times, which stock Feast finds as well. All write to a
+SQLite file of their own, which holds nothing before: what is measured is finding, reading and writing.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.lakehouse.parquet_files import parquet_source
     from asgard_pipelines.lakehouse.parquet_import import import_parquet, make_table
     from asgard_pipelines.lakehouse.picked_files import Tally
+    from asgard_pipelines.lakehouse.pinned_source import within
     from asgard_pipelines.lakehouse.pins import AnyOf, Between, OneOf, Pin, Predicate, TimeRange
     from asgard_pipelines.lakehouse.private_catalog import write_private_catalog
     from asgard_pipelines.lakehouse.probing import probe_catalog, probe_engine, probe_warehouse
@@ -74,6 +75,7 @@ _HOMES = {
     "stale": "gold_stale",
     "tables_read": "sql_text",
     "watermark": "gold_stale",
+    "within": "pinned_source",
     "write_private_catalog": "private_catalog",
 }
 
@@ -119,6 +121,7 @@ __all__ = [
     "stale",
     "tables_read",
     "watermark",
+    "within",
     "write_private_catalog",
 ]
 

@@ -17,8 +17,9 @@ from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.filters import column_kind, expression
 from asgard_pipelines.lakehouse.picked_files import Tally
 from asgard_pipelines.lakehouse.pinned_source import Picked, PinnedSource, column_bytes, deleted_rows
-from asgard_pipelines.lakehouse.pins import Predicate
+from asgard_pipelines.lakehouse.pins import Predicate, TimeRange
 from asgard_pipelines.lakehouse.reads import plan
+from asgard_pipelines.lakehouse.rows_in_time import rows_within
 from asgard_pipelines.lakehouse.sources import Positions, Source
 
 _Rows: TypeAlias = dict[str, Positions | None]
@@ -85,7 +86,7 @@ class FileDifference:
         return _some(went), _some(back)
 
     def removed_and_added(
-        self, tally: Tally, threads: int, also: Sequence[str] = ()
+        self, tally: Tally, threads: int, due: Sequence[TimeRange] = ()
     ) -> tuple[Source | None, Source | None]:
         """The rows that went, and those that came, as sources; None where there are none.
 
@@ -94,7 +95,7 @@ class FileDifference:
         came, or only went, none are.
 
         Args:
-            also: paths of files that stayed; their rows are given as if they had come.
+            due: rows that meet one of these are given as if they had come, wherever they stand.
         """
         gone, come = self._redeleted()
         gone |= dict.fromkeys(task.file.file_path for task in self._gone)
@@ -106,10 +107,24 @@ class FileDifference:
             after = self._picked(self.after, self._now, come, tally)
             removed, added = net_positions(before, after, self.after.arrow_schema.names, threads)
             gone, come = {**removed}, {**added}
-        come |= dict.fromkeys(also)
+        if due:
+            come = self._with_due(come, due, tally)
         went = self._picked(self._before, self._then, gone, tally) if self._before else None
         came = self._picked(self.after, self._now, come, tally)
         return (went if gone else None, came if come else None)
+
+    def _with_due(self, come: _Rows, due: Sequence[TimeRange], tally: Tally) -> _Rows:
+        """The rows that came, and those of other files that meet one of `due`."""
+        others: dict[str, Picked] = {
+            path: (task, None)
+            for path, task in self._now.items()
+            if path not in come or come[path] is not None
+        }
+        found = dict(come)
+        for path, rows in rows_within(PinnedSource(self.after, others, tally=tally), due).items():
+            known = come.get(path)
+            found[path] = rows if known is None else np.union1d(rows, known)
+        return found
 
     def _picked(
         self, table: PinnedTable, files: Mapping[str, FileScanTask], rows: _Rows, tally: Tally
@@ -122,11 +137,6 @@ class FileDifference:
         return PinnedSource(
             self.after, {path: (task, None) for path, task in self._now.items()}, where, tally
         )
-
-    def kept(self, where: Sequence[Predicate]) -> list[str]:
-        """Paths of the files which stayed that may hold rows which meet every predicate."""
-        stayed: dict[str, Picked] = {task.file.file_path: (task, None) for task in self._kept}
-        return [file.path for file in PinnedSource(self.after, stayed).files(where)]
 
     def kept_spans(self, time_column: str) -> tuple[Positions, Positions]:
         """The times that rows of the files which stayed may have, as ascending intervals that do not touch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TypeAlias
 
@@ -29,9 +29,10 @@ from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.filters import expression
 from asgard_pipelines.lakehouse.parquet_parts import Layout, ParquetParts, Projection
 from asgard_pipelines.lakehouse.picked_files import PickedFile, Tally
-from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.lakehouse.pins import Pin, Predicate, TimeRange
 from asgard_pipelines.lakehouse.reads import plan, projected
-from asgard_pipelines.lakehouse.sources import DataFile, Positions
+from asgard_pipelines.lakehouse.rows_in_time import rows_within
+from asgard_pipelines.lakehouse.sources import DataFile, Positions, Source
 
 Picked: TypeAlias = tuple[FileScanTask, Positions | None]
 """A data file with its delete files, and those of its rows that are wanted; None for all."""
@@ -62,8 +63,11 @@ class PinnedSource:
     def schema(self) -> pa.Schema:
         return self.table.arrow_schema
 
+    def _expression(self, where: Sequence[Predicate]) -> BooleanExpression:
+        return expression([*self.where, *where], self.table.schema, self.pin.table)
+
     def files(self, where: Sequence[Predicate]) -> list[DataFile]:
-        condition = expression([*self.where, *where], self.table.schema, self.pin.table)
+        condition = self._expression(where)
         tasks = self._picked(condition) if self.picked is not None else plan(self.table, condition)
         tasks = sorted(tasks, key=lambda task: str(task.file.file_path))
         for task in tasks:
@@ -94,6 +98,16 @@ class PinnedSource:
             return file
         size = partial(column_bytes, self.table, layout.task)
         return PickedFile(file, picked, self.tally or Tally(), size)
+
+
+def within(source: Source, span: TimeRange) -> Source:
+    """Only those of a pinned source's rows that lie in a span of time; their times are read to find them."""
+    assert isinstance(source, PinnedSource)  # a Parquet file is no table's
+    picked = source.picked
+    if picked is None:
+        picked = {task.file.file_path: (task, None) for task in plan(source.table, source._expression([]))}
+    rows = rows_within(replace(source, picked=picked), [span])
+    return replace(source, picked={path: (picked[path][0], some) for path, some in rows.items()})
 
 
 def deleted_rows(table: PinnedTable, tasks: Sequence[FileScanTask]) -> list[Positions]:

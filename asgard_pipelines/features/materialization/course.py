@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asgard_pipelines.errors import SnapshotNotFound, TableNotFound
 from asgard_pipelines.features.materialization.view_rows import ViewRows
 from asgard_pipelines.features.materialization.whole import Former
 from asgard_pipelines.features.online.store import OnlineStore
-from asgard_pipelines.lakehouse import Lakehouse, Pin
+from asgard_pipelines.lakehouse import Lakehouse, Pin, TimeRange
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import (
     Materialization,
@@ -20,6 +20,7 @@ from asgard_pipelines.state import (
     watermark,
 )
 
+_MICROSECOND = timedelta(microseconds=1)
 Window = tuple[datetime, datetime]
 """Event times, both included; a naive one is UTC."""
 
@@ -98,17 +99,21 @@ def _why_whole(
 
 def _formers(lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Materialization]) -> list[Former]:
     """From where other runs may have written, each once, as far as that can be looked up still."""
-    found: dict[tuple[str, int, str], Former] = {}
+    found: dict[tuple[object, ...], Former] = {}
     for run in runs:
-        at = Pin(run.table_name, run.to_snapshot)
-        same = run.fingerprint == rows.fingerprint
-        if run.to_snapshot is None or (same and at == pin) or not _stands(lakehouse, at):
+        at, span = Pin(run.table_name, run.to_snapshot), _span(run)
+        nothing_went = run.fingerprint == rows.fingerprint and at == pin
+        if run.to_snapshot is None or nothing_went or not _stands(lakehouse, at):
             continue
-        former = Former(ViewRows.recalled(run.view, run.read_as, rows.threads), at, run.as_of)
-        known = found.get((run.table_name, run.to_snapshot, run.fingerprint))
-        if known is None or known.as_of < run.as_of:
-            found[run.table_name, run.to_snapshot, run.fingerprint] = former
+        then = ViewRows.recalled(run.view, run.read_as, rows.threads)
+        found[at, run.fingerprint, run.as_of, span] = Former(then, at, run.as_of, span)
     return list(found.values())
+
+
+def _span(run: Materialization) -> TimeRange | None:
+    if run.window_start is None or run.window_end is None:
+        return None
+    return TimeRange(str(run.read_as["timestamp"]), run.window_start, run.window_end + _MICROSECOND)
 
 
 def _stands(lakehouse: Lakehouse, pin: Pin) -> bool:

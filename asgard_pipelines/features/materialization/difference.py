@@ -22,7 +22,7 @@ from asgard_pipelines.features.kinds import Bools, Ints, instants
 from asgard_pipelines.features.materialization.view_rows import ViewRows, found
 from asgard_pipelines.features.materialization.whole import Former
 from asgard_pipelines.features.materialization.work import Work
-from asgard_pipelines.lakehouse import AnyOf, FileDifference, Predicate, Source, TimeRange
+from asgard_pipelines.lakehouse import FileDifference, Source, TimeRange
 
 _WAS, _HAD = "was {}:", "had:"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,21 +74,21 @@ def _changed(
     """Rows that were removed, each source with the instant as of which its rows counted; and those added."""
     threads = work.rows.threads
     due = _fallen_due(work.rows, since.as_of, work.as_of)
-    gone, added = difference.removed_and_added(work.tally, threads, difference.kept(due) if due else [])
+    gone, added = difference.removed_and_added(work.tally, threads, due)
     removed = [(gone, since.as_of)] if gone else []
     for other in others:
         gone, _ = work.lakehouse.difference(other.pin, work.pin).removed_and_added(work.tally, threads)
-        removed += [(gone, other.as_of)] if gone else []
+        removed += [(other.looked_at(gone), other.as_of)] if gone else []
     return removed, added
 
 
-def _fallen_due(rows: ViewRows, since: datetime, until: datetime) -> list[Predicate]:
+def _fallen_due(rows: ViewRows, since: datetime, until: datetime) -> list[TimeRange]:
     """What rows meet that count as of `until` and did not as of `since`; nothing if there can be none."""
     if until <= since:
         return []
     view = rows.view
     columns = [view.timestamp, *([view.created_timestamp] if view.created_timestamp else [])]
-    return [AnyOf(tuple(TimeRange(one, since + _MICROSECOND, until + _MICROSECOND) for one in columns))]
+    return [TimeRange(one, since + _MICROSECOND, until + _MICROSECOND) for one in columns]
 
 
 def _settle(work: Work, batch: pa.Table, names: Sequence[str], spans: tuple[Ints, Ints], left: _Left) -> None:

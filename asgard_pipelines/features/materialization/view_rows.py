@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -104,7 +104,7 @@ class ViewRows:
     def with_newest(self, asked: pa.Table, source: Source, as_of: datetime) -> Iterator[pa.Table]:
         """`asked` (keys, and columns that come back as they are) with each one's newest row, by batches."""
         columns = {f"{_FEATURE}{one.name}": one.column for one in self.view.features}
-        return self._looked_up(asked, source, as_of, columns | self._times(_TIME), None)
+        return self._looked_up(asked, source, as_of, columns | self._times(_TIME))
 
     def with_none(self, asked: pa.Table) -> Iterator[pa.Table]:
         """The same where there is no source: no key has a row."""
@@ -116,16 +116,9 @@ class ViewRows:
                 batch = batch.append_column(name, pa.nulls(len(batch), kind))
             yield batch
 
-    def with_newest_since(
-        self, asked: pa.Table, source: Source, start: datetime, end: datetime
-    ) -> Iterator[pa.Table]:
-        """The same of the rows from `start` to `end`, both included, whenever they were created."""
-        columns = {f"{_FEATURE}{one.name}": one.column for one in self.view.features}
-        return self._looked_up(asked, source, end, columns | self._times(_TIME), end - start)
-
     def with_times(self, asked: pa.Table, source: Source, as_of: datetime, name: str) -> pa.Table:
         """`asked` with the newest row's times, under a name of their own."""
-        return pa.concat_tables(self._looked_up(asked, source, as_of, self._times(name), None))
+        return pa.concat_tables(self._looked_up(asked, source, as_of, self._times(name)))
 
     def _looked_up(
         self,
@@ -133,7 +126,6 @@ class ViewRows:
         source: Source,
         as_of: datetime,
         columns: Mapping[str, str],
-        span: timedelta | None,
     ) -> Iterator[pa.Table]:
         view = self.view
         instant = pa.repeat(pa.scalar(as_of, pa.timestamp("us", "UTC")), len(asked))
@@ -144,11 +136,10 @@ class ViewRows:
             timestamp=view.timestamp,
             columns=columns,
             created_timestamp=view.created_timestamp,
-            ttl=span,
             ties=sorted(source.schema.names),
         )
         joined = StreamedJoin(self.threads).join(
-            asked.append_column(_AS_OF, instant), _AS_OF, [lookup], filter_by_created=span is None
+            asked.append_column(_AS_OF, instant), _AS_OF, [lookup], filter_by_created=True
         )
         if not len(asked):
             yield joined.schema.empty_table().drop_columns([_AS_OF])

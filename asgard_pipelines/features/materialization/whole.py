@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from asgard_pipelines.features.materialization.view_rows import ViewRows, found
 from asgard_pipelines.features.materialization.work import Work
-from asgard_pipelines.lakehouse import Pin
+from asgard_pipelines.lakehouse import Pin, Source, TimeRange, within
 
 _WAS = "was {}:"
 
@@ -22,6 +22,12 @@ class Former:
     rows: ViewRows
     pin: Pin
     as_of: datetime
+    span: TimeRange | None = None
+    """Of a run by dates: the rows that it looked at."""
+
+    def looked_at(self, source: Source) -> Source:
+        """Of rows that the run could see, those that it looked at."""
+        return source if self.span is None else within(source, self.span)
 
 
 def write_whole(work: Work, formers: Sequence[Former]) -> None:
@@ -46,7 +52,7 @@ def write_whole(work: Work, formers: Sequence[Former]) -> None:
 
 def _with_former(work: Work, asked: pa.Table, former: Former, name: str) -> pa.Table:
     """All keys of then too, with the times of then."""
-    source = work.lakehouse.source(former.pin, tally=work.tally)
+    source = former.looked_at(work.lakehouse.source(former.pin, tally=work.tally))
     keys = asked.select(work.rows.key_columns)
     then = former.rows.keys_of(source).cast(keys.schema)
     more = then.join(keys, keys.column_names, join_type="left anti")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from asgard_pipelines.features.materialization.view_rows import found
 from asgard_pipelines.features.materialization.work import Work
-from asgard_pipelines.lakehouse import TimeRange
+from asgard_pipelines.lakehouse import TimeRange, within
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -17,8 +17,8 @@ def write_window(work: Work, start: datetime, end: datetime) -> None:
     if start > end:
         return
     span = TimeRange(work.rows.view.timestamp, start, end + _MICROSECOND)
-    source = work.lakehouse.source(work.pin, where=[span], tally=work.tally)
+    source = within(work.lakehouse.source(work.pin, tally=work.tally), span)
     asked = work.rows.keys_of(source)
-    for batch in work.rows.with_newest_since(asked, source, start, end):
+    for batch in work.rows.with_newest(asked, source, work.as_of):
         work.put(work.rows.stored(found(batch)))
         work.step(len(batch), len(asked))

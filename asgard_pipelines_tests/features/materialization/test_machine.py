@@ -121,7 +121,7 @@ def test_the_store_holds_what_the_join_gives() -> None:
     run_state_machine_as_test(
         Table,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -126,6 +126,16 @@ def test_a_row_dated_in_the_future_counts_when_its_time_has_come(world: World) -
     assert (run.kind, run.written) == ("difference", 2)
 
 
+def test_a_row_counts_when_its_time_has_come_though_its_file_was_written_anew(settings: Settings) -> None:
+    world = World(settings)
+    world.append(order(1, 5), order(2, 99, NOON + DAY), order(3, 98, NOON, created=NOON + DAY))
+    world.materialize(as_of=(NOON + HOUR).replace(tzinfo=UTC))
+    assert world.amounts(1, 2, 3) == [5, None, None]
+    world.compact()
+    assert world.materialize(as_of=LATER).written == 2
+    assert world.amounts(1, 2, 3) == [5, 99, 98]
+
+
 def test_a_backfill_never_makes_a_value_older(world: World) -> None:
     world.append(order(2, 1, NOON - 3 * DAY), order(6, 60, NOON - 3 * DAY), order(7, 70, NOON - 9 * DAY))
     run = world.materialize(window=(NOON - 4 * DAY, NOON - 2 * DAY))
@@ -145,6 +155,21 @@ def test_what_only_a_window_brought_is_taken_back_when_it_is_deleted(world: Worl
     world.restate([6])
     world.materialize()
     assert world.amounts(6) == [None]
+
+
+def test_an_older_row_that_a_window_brought_is_taken_back_too(world: World) -> None:
+    world.append(order(6, 60, NOON), order(6, 61, NOON + HOUR))
+    world.materialize(window=(NOON, NOON))
+    assert world.amounts(6) == [60]
+    world.restate([6])
+    world.materialize()
+    assert world.amounts(6) == [None]
+
+
+def test_a_window_leaves_out_what_was_not_created_yet(world: World) -> None:
+    world.append(order(6, 60, created=NOON + DAY), order(6, 59, created=NOON))
+    world.materialize(as_of=(NOON + HOUR).replace(tzinfo=UTC), window=(NOON, NOON))
+    assert world.amounts(6) == [59]
 
 
 def test_ten_windows_at_once_leave_the_newest_and_lose_no_record(world: World) -> None:
