@@ -3,6 +3,7 @@ their id."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -63,10 +64,22 @@ def _listens(port: int) -> bool:
         return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _end_with_the_tests() -> None:
+    """Of a run that is killed, too, nothing is left."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 @contextmanager
 def _running(command: Sequence[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=out,
+            cwd=log.parent,
+            start_new_session=True,
+            preexec_fn=_end_with_the_tests,
+        )
     try:
         deadline = time.monotonic() + 60
         while not answers():
