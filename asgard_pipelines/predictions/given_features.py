@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from asgard_pipelines.errors import Invalid, TypeMismatch
-
-_ARROW = {
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "float32": pa.float32(),
-    "float64": pa.float64(),
-    "string": pa.string(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us"),
-}
+from asgard_pipelines.features.given_values import Given
+from asgard_pipelines.features.kinds import arrow_type
 
 
 def given_rows(inputs: Mapping[str, str], given: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -53,30 +43,12 @@ def _need_names(inputs: Mapping[str, str], row: Mapping[str, Any], place: int, r
 
 
 def _column(name: str, values: Sequence[Any], dtype: str) -> pa.Array:
-    taken = []
-    for place, value in enumerate(values):
-        try:
-            taken.append(None if value is None else pa.scalar(_value(value, dtype), _ARROW[dtype]))
-        except (ValueError, TypeError, OverflowError, pa.ArrowInvalid):
-            raise TypeMismatch(
-                f"Feature '{name}' is {dtype}, and {str(value)[:100]!r} is none.",
-                feature=name,
-                declared=dtype,
-                row=place,
-            ) from None
-    return pa.array(taken, _ARROW[dtype])
-
-
-def _value(value: Any, dtype: str) -> Any:
-    """Raises ValueError, TypeError, OverflowError."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if dtype.startswith("float") and number:
-        return float(value) if math.isfinite(value) else None
-    if dtype.startswith("int") and number and value == int(value):
-        return int(value)
-    if dtype == "timestamp" and isinstance(value, str):
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    if type(value) is {"string": str, "bool": bool}.get(dtype):
-        return value
-    raise TypeError(dtype)
+    taken, wrong = Given(dtype).column(values)
+    if wrong:
+        raise TypeMismatch(
+            f"Feature '{name}' is {dtype}, and {str(values[wrong[0]])[:100]!r} is none.",
+            feature=name,
+            declared=dtype,
+            row=wrong[0],
+        )
+    return pa.array(taken, arrow_type(dtype))
