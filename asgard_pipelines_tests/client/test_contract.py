@@ -7,7 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -158,8 +158,8 @@ def test_a_training_frame_keeps_its_rows_its_index_and_its_columns(client: Any) 
 def test_features_are_those_known_at_each_row_s_own_time_in_whatever_zone_it_is_told(client: Any) -> None:
     month = datetime(NOW.year, NOW.month, 1)
     before = month - timedelta(microseconds=1)
-    ahead = before.replace(tzinfo=UTC).astimezone(tz=datetime.now().astimezone().tzinfo)
-    for times in ([month, before], [f"{month.isoformat()}Z", before.isoformat()]):
+    ahead = before.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=5, minutes=30)))
+    for times in ([month, before], [f"{month.isoformat()}Z", before.isoformat()], [month, ahead.isoformat()]):
         frame = pd.DataFrame({"customer_id": ["CUST_000005"] * 2, "event_timestamp": times})
         tenures = client.get_training_features(frame, "churn_prediction_online")["customer_tenure_months"]
         assert tenures[0] == tenures[1] + 1
