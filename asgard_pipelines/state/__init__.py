@@ -27,11 +27,13 @@ from asgard_pipelines.state.made_declarations import (
     make,
     unmake,
 )
-from asgard_pipelines.state.materializations import (
+from asgard_pipelines.state.materialization_record import (
     Figures,
     Materialization,
     MaterializationKind,
     MaterializationStatus,
+)
+from asgard_pipelines.state.materializations import (
     abandon_store,
     begin_materialization,
     fail_materialization,

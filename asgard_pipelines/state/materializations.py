@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -34,13 +33,8 @@ from sqlalchemy.exc import IntegrityError
 
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state.database import database, metadata
+from asgard_pipelines.state.materialization_record import MOVING, Figures, Materialization
 from asgard_pipelines.state.processes import Doer, this_process
-
-MaterializationStatus = Literal["running", "completed", "failed", "interrupted"]
-MaterializationKind = Literal["whole", "difference", "window", "push"]
-"""A push is no run of its own: its rows were online already when they reached the table."""
-_MOVING = ("whole", "difference")
-"""Those that bring the store to a snapshot."""
 
 _LONGEST = timedelta(days=1)
 """A run of another machine that is older and has not ended is taken for interrupted."""
@@ -87,66 +81,6 @@ _watermarks = Table(
 )
 
 
-class Materialization(BaseModel):
-    """One run for one view. Times are UTC; a window includes both ends.
-
-    `store` is the store's identity (no secret in it), `asked_as` the id under which somebody asked for the
-    run, `dagster_run` the run of the graph. `read_as` is the view as it was then declared, as JSON: what the
-    store held before can be known only by it. `as_of`: rows dated later did not count. `remark`: why the
-    whole state was written, or what happened to the watermark. `error` is None unless it failed.
-    """
-
-    model_config = ConfigDict(frozen=True, from_attributes=True)
-
-    run_id: str
-    asked_as: str | None = None
-    dagster_run: str | None = None
-    view: str
-    store: str
-    fingerprint: str
-    table_name: str
-    read_as: dict[str, Any]
-    kind: MaterializationKind
-    from_snapshot: int | None
-    to_snapshot: int | None
-    as_of: datetime
-    window_start: datetime | None = None
-    window_end: datetime | None = None
-    remark: str | None = None
-    started: datetime
-    finished: datetime | None = None
-    rows_read: int = 0
-    written: int = 0
-    skipped: int = 0
-    files_read: int = 0
-    bytes_read: int = 0
-    error: str | None = None
-    interrupted: bool = False
-    """Its process is no more, and it did not end."""
-
-    @property
-    def status(self) -> MaterializationStatus:
-        if self.finished is None:
-            return "interrupted" if self.interrupted else "running"
-        return "completed" if self.error is None else "failed"
-
-    @property
-    def seconds(self) -> float | None:
-        return (self.finished - self.started).total_seconds() if self.finished else None
-
-
-class Figures(BaseModel):
-    """What a run did; `written` counts deletions too, `skipped` the rows that the store had newer."""
-
-    model_config = ConfigDict(frozen=True)
-
-    rows_read: int = 0
-    written: int = 0
-    skipped: int = 0
-    files_read: int = 0
-    bytes_read: int = 0
-
-
 def begin_materialization(settings: Settings, run: Materialization) -> None:
     """Writes down that this process begins the run."""
     doer = this_process()
@@ -184,7 +118,7 @@ def finish_materialization(
         The run as the ledger has it now.
     """
     with database(settings).begin() as connection:
-        moves, remark = run.kind in _MOVING, run.remark
+        moves, remark = run.kind in MOVING, run.remark
         moved = moves and _move(connection, run, moves_from)
         if moves and not moved:
             told = "Another run moved the watermark meanwhile, and it stays there."
@@ -283,7 +217,7 @@ def last_materialized(settings: Settings, *, windows: bool = True) -> dict[str, 
         .group_by(_runs.c.view)
     )
     if not windows:
-        wanted = wanted.where(_runs.c.kind.in_(_MOVING))
+        wanted = wanted.where(_runs.c.kind.in_(MOVING))
     with database(settings).connect() as connection:
         return {row.view: row.at.replace(tzinfo=UTC) for row in connection.execute(wanted)}
 
