@@ -36,10 +36,13 @@ def as_of(table: Table, name: str, instant: datetime) -> Snapshot:
     )
 
 
-def descends(table: Table, snapshot_id: int | None, older: int) -> bool:
-    """Whether `older` is the snapshot or one that it was made from, as far as its history is left."""
+def descends(table: Table, snapshot_id: int | None, older: int, *, by_appends: bool) -> bool:
+    """Whether `older` is the snapshot or one that it was made from, as far as its history is left; by nothing
+    but appends, if so asked."""
     snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     while snapshot is not None and snapshot.snapshot_id != older:
+        if by_appends and summary_of(snapshot).get("operation") != "append":
+            return False
         parent = snapshot.parent_snapshot_id
         snapshot = table.snapshot_by_id(parent) if parent is not None else None
     return snapshot is not None

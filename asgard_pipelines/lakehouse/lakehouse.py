@@ -233,9 +233,11 @@ class Lakehouse:
         """Takes tags away; those that are not there do not matter. Raises TableNotFound."""
         self._writer.untag(self.catalog.qualified(table), names)
 
-    def descends(self, pin: Pin, snapshot_id: int) -> bool:
-        """Whether the pinned state was made from that snapshot's, or is it. Raises TableNotFound."""
-        return descends(self.catalog.load(pin.table), pin.snapshot_id, snapshot_id)
+    def descends(self, pin: Pin, snapshot_id: int, *, by_appends: bool = False) -> bool:
+        """Whether the pinned state was made from that snapshot's, or is it; `by_appends`: and has all of its
+        rows. Raises TableNotFound."""
+        table = self.catalog.load(pin.table)
+        return descends(table, pin.snapshot_id, snapshot_id, by_appends=by_appends)
 
     def difference(self, before: Pin | None, after: Pin) -> FileDifference:
         """Which data files came and went, and by them which rows. `before` None: the table held nothing.
@@ -267,7 +269,7 @@ class Lakehouse:
         return table_figures(self.catalog.pinned(pin), columns, keys, where)
 
     def statistics(self, pin: Pin, columns: Sequence[str], keys: Sequence[str]) -> TableStatistics:
-        """Means, deviations, bounds and shares of nulls of `columns`, and how many different `keys` there are;
+        """Means, deviations, bounds and shares of nulls of `columns`, and how many `keys` differ;
         of a table of millions of rows from metadata and a sample, which the answer says.
 
         Raises:

@@ -100,7 +100,7 @@ def _why_whole(
 def _formers(lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Materialization]) -> list[Former]:
     """From where other runs may have written, each once, as far as that can be looked up still."""
     found: dict[tuple[object, ...], Former] = {}
-    for run in runs:
+    for run in _telling(lakehouse, runs):
         at, span = Pin(run.table_name, run.to_snapshot), _span(run)
         nothing_went = run.fingerprint == rows.fingerprint and at == pin
         if run.to_snapshot is None or nothing_went or not _stands(lakehouse, at):
@@ -108,6 +108,28 @@ def _formers(lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Mate
         then = ViewRows.recalled(run.view, run.read_as, rows.threads)
         found[at, run.fingerprint, run.as_of, span] = Former(then, at, run.as_of, span)
     return list(found.values())
+
+
+def _telling(lakehouse: Lakehouse, runs: Sequence[Materialization]) -> list[Materialization]:
+    """Without pushes whose rows a later one's snapshot has too: there may be one a minute."""
+    told: list[Materialization] = []
+    last: Materialization | None = None
+    for run in reversed(runs):
+        if run.kind != "push" or run.to_snapshot is None:
+            told.append(run)
+            continue
+        if last is not None and _has_all_of(lakehouse, last, run):
+            continue
+        told.append(run)
+        last = run
+    return told
+
+
+def _has_all_of(lakehouse: Lakehouse, later: Materialization, run: Materialization) -> bool:
+    if run.to_snapshot is None or (run.table_name, run.fingerprint) != (later.table_name, later.fingerprint):
+        return False
+    at = Pin(later.table_name, later.to_snapshot)
+    return _stands(lakehouse, at) and lakehouse.descends(at, run.to_snapshot, by_appends=True)
 
 
 def _span(run: Materialization) -> TimeRange | None:

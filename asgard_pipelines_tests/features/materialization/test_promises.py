@@ -5,9 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
+import pyarrow as pa
 import pytest
 
 from asgard_pipelines.errors import NoDataFound
+from asgard_pipelines.features.materialization.course import chosen_course
+from asgard_pipelines.features.materialization.pushed import note_pushed
+from asgard_pipelines.features.materialization.view_rows import ViewRows
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import materializations, watermark
 from asgard_pipelines_tests.features.materialization.world import HOUR, LATER, NOON, TABLE, World, order
@@ -78,21 +82,38 @@ def test_a_key_that_is_gone_is_gone_online(world: World) -> None:
 
 
 def test_what_was_pushed_meanwhile_stays_whatever_is_deleted(world: World) -> None:
-    pushed = world.lakehouse.read_table(world.pin).slice(0, 1).to_pylist()[0]
-    import pyarrow as pa
-
-    row = {
-        "customer_id": pa.array([2], pa.int64()),
-        "amount": pa.array([77], pa.int64()),
-        "city": pa.array(["Bonn"]),
-        "at": pa.array([NOON + HOUR], pa.timestamp("us")),
-        "created": pa.array([None], pa.timestamp("us")),
-    }
-    assert pushed["customer"] in (1, 2, 3, 4)
-    world.store.write(world.view, pa.table(row))
+    row = stored(2, 77).set_column(3, "at", pa.array([NOON + HOUR], pa.timestamp("us")))
+    world.store.write(world.view, row)
     world.restate([2])
     world.materialize()
     assert world.amounts(2) == [77]
+
+
+def test_of_many_pushes_that_reached_the_table_the_last_tells_and_one_that_was_removed_goes(
+    world: World,
+) -> None:
+    for number in range(5):
+        pin = world.append(order(10 + number, number))
+        world.store.write(world.view, stored(10 + number, number))
+        note_pushed(world.settings, world.lakehouse, world.declarations, world.view, pin, 1)
+    rows = ViewRows.of(world.declarations, world.view, 1)
+    course = chosen_course(world.settings, world.lakehouse, world.store, rows, world.restate([12]))
+    assert [former.pin for former in course.others] == [pin]
+    world.materialize()
+    assert world.amounts(10, 11, 12, 13, 14) == [0, 1, None, 3, 4]
+
+
+def stored(customer: int, amount: int) -> pa.Table:
+    """A row as the store takes it."""
+    return pa.table(
+        {
+            "customer_id": pa.array([customer], pa.int64()),
+            "amount": pa.array([amount], pa.int64()),
+            "city": pa.array([None], pa.string()),
+            "at": pa.array([NOON], pa.timestamp("us")),
+            "created": pa.array([None], pa.timestamp("us")),
+        }
+    )
 
 
 def test_compaction_writes_nothing(world: World) -> None:
