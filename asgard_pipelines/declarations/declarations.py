@@ -62,8 +62,8 @@ class Declarations(Record):
         if not found:
             known = sorted({view.push_source for view in self.views if view.push_source})
             raise DeclarationNotFound(
-                f"Push source '{source}' not found.{did_you_mean(source, known)} `POST /api/v1/features/apply` "
-                'with `source.type: "push"` declares one.',
+                f"Push source '{source}' not found.{did_you_mean(source, known)} "
+                '`POST /api/v1/features/apply` with `source.type: "push"` declares one.',
                 push_source=source,
                 available_push_sources=known,
             )

@@ -33,8 +33,8 @@ def asked_features(
 ) -> list[AskedFeature]:
     """The features that are asked for, in order: those named; without any, all of the service.
 
-    A prefix is a view's name, else its tag `alias`, else `<prefix>_features` (of a singular or plural prefix),
-    else an entity of which one view has that feature. With `full_names` a feature is called
+    A prefix is a view's name, else its tag `alias`, else `<prefix>_features` (of a singular or plural
+    prefix), else an entity of which one view has that feature. With `full_names` a feature is called
     `prefix__feature`, with the prefix that was asked.
 
     Raises:
@@ -96,7 +96,8 @@ def _resolved(
     if held is not None and (ref.view, ref.feature) not in held:
         known = sorted(f"{view}:{name}" for view, name in held)
         raise Invalid(
-            f"'{asked}' ({ref.view}:{ref.feature}) is none of the service '{service.name if service else ''}'."
+            f"'{asked}' ({ref.view}:{ref.feature}) is none of the service "
+            f"'{service.name if service else ''}'."
             f"{did_you_mean(f'{ref.view}:{feature}', known)}",
             field="features",
             feature=asked,

@@ -85,7 +85,8 @@ class Open:
 def opened(house_settings: Settings) -> Iterator[Open]:
     app = create_app(house_settings)
     answered: list[tuple[str, str, int]] = []
-    app.state.house.metrics.observe = lambda method, route, status, _: answered.append((method, route, status))
+    observed = app.state.house.metrics
+    observed.observe = lambda method, route, status, _: answered.append((method, route, status))
     for middleware in app.user_middleware:
         if "on_answer" in middleware.kwargs:
             middleware.kwargs["on_answer"] = app.state.house.metrics.observe
