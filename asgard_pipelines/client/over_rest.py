@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _QUICK = httpx.Timeout(30, connect=5)
 _SLOW = httpx.Timeout(3600, connect=5)
+_AT_ONCE = 16
+"""More requests of one loop wait: httpx's pool slows down with the square of how many it holds."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class AsyncOverRest:
     def __init__(self, settings: Settings) -> None:
         self._api = _Api(settings)
         self._http = httpx.AsyncClient(base_url=self._api.url, timeout=_QUICK)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def feature_views(self) -> list[str]:
         return await self._run(rest_steps.feature_views())
@@ -104,7 +108,8 @@ class AsyncOverRest:
             if isinstance(send, Done):
                 return send.result
             try:
-                answer = await self._http.send(self._api.request(self._http, send))
+                async with self._turns:
+                    answer = await self._http.send(self._api.request(self._http, send))
             except httpx.HTTPError as error:
                 raise self._api.unreachable(error) from error
 
