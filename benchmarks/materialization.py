@@ -70,7 +70,7 @@ def measure(data: Path, scale: float, runs: int, told: Callable[[str], None]) ->
 
 
 def _generate(home: Path, per_file: int) -> None:
-    making = home.with_suffix(".making")
+    making = home.with_name(f"{home.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     settings = _settings(making)
     lakehouse = _lakehouse(settings)
