@@ -70,5 +70,7 @@ def test_a_late_push_does_not_land(feast: FeatureStore) -> None:
     pushed = PushSource(name="pushed", batch_source=gold("stats", timestamp_field="at"))
     _applied(feast, pushed, stats_view(pushed))
     for trips, at in [(5, NOON + HOUR), (6, NOON), (7, NOON + HOUR)]:
-        feast.push("pushed", pd.DataFrame({"driver_id": [1], "trips": [trips], "at": [at]}), to=PushMode.ONLINE)
+        feast.push(
+            "pushed", pd.DataFrame({"driver_id": [1], "trips": [trips], "at": [at]}), to=PushMode.ONLINE
+        )
     assert _trips(feast) == 7
