@@ -11,6 +11,9 @@ import pytest
 from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
 
+PLATFORM = ["connector_features", "pipeline_features", "user_features"]
+"""The views that stand in it."""
+
 
 @contextmanager
 def empty_project(folder: Path, name: str = "shop", **variables: str) -> Iterator[Settings]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
 from rich.text import Text
 
 from asgard_pipelines.cli.console import AsJson, answer, console, grid
@@ -66,6 +65,8 @@ def setting(settings: Settings, name: str, environment: Mapping[str, str]) -> di
 
 
 def _without_secrets(value: Any) -> Any:
+    from pydantic import SecretStr
+
     if isinstance(value, SecretStr):
         return _HIDDEN if value.get_secret_value() else ""
     return masked(value) if isinstance(value, str) else value

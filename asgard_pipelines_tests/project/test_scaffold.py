@@ -11,14 +11,13 @@ from asgard_pipelines.errors import Conflict, Invalid
 from asgard_pipelines.features import read_repo
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.empty_project import PLATFORM
 
 pytestmark = [
     # Feast's and the frameworks' own; ours still fail the tests.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
-
-PLATFORM = ["connector_features", "pipeline_features", "user_features"]
 
 
 def test_a_starter_compiles_with_state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
