@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from asgard_pipelines.api.access import bearer, needs
 from asgard_pipelines.api.deprecations import DeprecatedThing, DeprecationBody, deprecate_declared
-from asgard_pipelines.api.feature_listing import ListedView, listed_views
+from asgard_pipelines.api.feature_listing import ListedView, Platform, listed_views
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import FeatureServiceBody, FeatureViewBody
 
@@ -48,9 +48,9 @@ class Removed(BaseModel):
 
 
 @router.get("")
-def list_feature_views(request: Request, _: Reader) -> list[ListedView]:
+def list_feature_views(request: Request, _: Reader, platform: Platform = False) -> list[ListedView]:
     """Every feature view: the repo's and those made over REST."""
-    return listed_views(request.app.state.house)
+    return listed_views(request.app.state.house, platform=platform)
 
 
 @router.post("", status_code=201, responses={200: {"model": RegisteredView}})

@@ -32,8 +32,8 @@ def status(request: Request, _: Annotated[str, Depends(needs("features:read"))])
         registry_type=house.settings.registry_database.split(":", 1)[0].split("+")[0],
         online_store_type=house.settings.online_store_url.split(":", 1)[0].replace("rediss", "redis"),
         offline_store_type="iceberg",
-        num_feature_views=len(declarations.all_views),
-        num_entities=len(declarations.entities),
+        num_feature_views=len(declarations.own_views),
+        num_entities=len(declarations.own_entities),
         num_feature_services=len(declarations.services),
         project=declarations.project,
     )

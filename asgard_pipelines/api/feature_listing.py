@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
+from fastapi import Query
 from pydantic import BaseModel
 
 from asgard_pipelines.api.house import House
 from asgard_pipelines.declarations import Declared, Deprecation, FeatureView, OnDemandView
 from asgard_pipelines.state import Made, MadeKind, made, made_history
+
+Platform = Annotated[bool, Query(description="Whether to list the views about Asgard itself too.")]
 
 
 class ListedFeature(BaseModel):
@@ -36,9 +40,10 @@ class ListedView(BaseModel):
     deprecated: Deprecation | None
 
 
-def listed_views(house: House) -> list[ListedView]:
-    """All views, stored and on-demand, by name."""
-    views = house.declarations.all_views
+def listed_views(house: House, *, platform: bool = True) -> list[ListedView]:
+    """All views, stored and on-demand, by name; without `platform`, not those about Asgard itself."""
+    declarations = house.declarations
+    views = declarations.all_views if platform else declarations.own_views
     # After those: what is declared meanwhile is not listed yet.
     over_rest = {one.name: one for one in made(house.settings) if one.kind == "feature_view"}
     listed = [_listed(house, view, over_rest.get(view.name)) for view in views]

@@ -55,7 +55,7 @@ def _views(house: House) -> int | None:
 
     try:
         require_feast_registry(house.settings)
-        return len(house.declarations.all_views)
+        return len(house.declarations.own_views)
     except AsgardError:
         return None
 

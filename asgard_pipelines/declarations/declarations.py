@@ -37,6 +37,20 @@ class Declarations(Record):
         """The stored views, then the on-demand ones."""
         return [*self.views, *self.on_demand_views]
 
+    @property
+    def own_views(self) -> list[FeatureView | OnDemandView]:
+        """All but those about Asgard itself, which a project has without having thought of them."""
+        platform = {table.table for table in self.gold if table.about_asgard}
+        return [one for one in self.all_views if not (isinstance(one, FeatureView) and one.table in platform)]
+
+    @property
+    def own_entities(self) -> list[Entity]:
+        """All but those of which only views about Asgard itself know."""
+        own = {view.name for view in self.own_views}
+        platform = {name for view in self.views if view.name not in own for name in view.entities}
+        used = {name for view in self.views if view.name in own for name in view.entities}
+        return [one for one in self.entities if one.name not in platform - used]
+
     def view(self, name: str) -> FeatureView:
         """Raises FeatureViewNotFound."""
         for view in self.views:

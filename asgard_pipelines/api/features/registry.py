@@ -65,8 +65,8 @@ def show_store_configuration(
         online_store=ShownStore(type=kind_of(online), connection_string=shown(online)),
         offline_store=ShownStore(type="iceberg", connection_string=shown(catalog)),
         entity_key_serialization_version=_KEY_VERSION,
-        feature_views_count=len(declarations.all_views),
-        entities_count=len(declarations.entities),
+        feature_views_count=len(declarations.own_views),
+        entities_count=len(declarations.own_entities),
     )
 
 
@@ -84,8 +84,8 @@ def refresh_registry(
     house.forget_declarations()
     tasks.add_task(house.reload)
     return RefreshedRegistry(
-        feature_views_count=len(declarations.all_views),
-        entities_count=len(declarations.entities),
+        feature_views_count=len(declarations.own_views),
+        entities_count=len(declarations.own_entities),
         feature_services_count=len(declarations.services),
         refreshed_at=datetime.now(UTC),
         changes=changes,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from asgard_pipelines.api.access import bearer, needs
-from asgard_pipelines.api.feature_listing import ListedFeature, listed_views
+from asgard_pipelines.api.feature_listing import ListedFeature, Platform, listed_views
 from asgard_pipelines.api.features.view_statistics import view_statistics
 from asgard_pipelines.api.house import House
 
@@ -88,9 +88,9 @@ class StatisticsOfView(BaseModel):
 
 
 @router.get("/feature-views")
-def list_stored_views(request: Request, _: Reader) -> StoredViews:
+def list_stored_views(request: Request, _: Reader, platform: Platform = False) -> StoredViews:
     """Every feature view."""
-    views = listed_views(request.app.state.house)
+    views = listed_views(request.app.state.house, platform=platform)
     return StoredViews(
         feature_views=[StoredView(**view.model_dump(), online=view.online_enabled) for view in views]
     )
