@@ -127,6 +127,7 @@ def test_the_token_is_shown_nowhere(
 ) -> None:
     from asgard_pipelines.cli.command import run as asgard
 
+    monkeypatch.setenv("COLUMNS", "200")  # so that no address is broken in two
     monkeypatch.setenv("ASGARD_CLIENT_TOKEN", "asgard_hidden")
     monkeypatch.setenv("ASGARD_CLIENT_URL", "https://me:hidden@asgard.example.com")
     for arguments in (["config"], ["config", "--json"]):
