@@ -66,8 +66,8 @@ MUTANTS = (
     Mutant(
         "the current snapshot read, not the pinned",
         "lakehouse/lakehouse.py",
-        "return PinnedSource(self.catalog.pinned(pin))",
-        "return PinnedSource(self.catalog.pinned(self.pin(pin.table)))",
+        "return PinnedSource(self.catalog.pinned(pin), where=where, tally=tally)",
+        "return PinnedSource(self.catalog.pinned(self.pin(pin.table)), where=where, tally=tally)",
     ),
     Mutant(
         "the current schema, not the pinned",
