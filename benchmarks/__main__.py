@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -65,16 +66,6 @@ def _scoring(asked: Namespace, console: Console, told: Callable[[str], None]) ->
     yield Section("scoring", scoring_report.section(scored, rows, asked.scale), rows)
 
 
-def _online_http(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
-    from benchmarks import online_http, online_http_report
-
-    found = online_http.measure(asked.data, asked.scale, asked.runs, told)
-    rows = online_http_report.rows(found)
-    for one in rows:
-        console.print(f"  {one.name}: {one.ours} {one.unit}, peer {one.peer}, floor {one.floor}")
-    yield Section("online_http", online_http_report.section(found, rows, asked.scale), rows)
-
-
 def _materialization(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
     from benchmarks import materialization, materialization_report
 
@@ -96,14 +87,18 @@ def _online(asked: Namespace, console: Console, told: Callable[[str], None]) -> 
     yield Section("online", online_report.section(found, rows, asked.scale), rows)
 
 
-def _pushes(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
-    from benchmarks import pushes, pushes_report
+def _row_by_row(part: str) -> Callable[[Namespace, Console, Callable[[str], None]], Iterator[Section]]:
+    """Of a part whose figures are all in its rows: `benchmarks/PART.py` and `benchmarks/PART_report.py`."""
 
-    found = pushes.measure(asked.data, asked.scale, asked.runs, told)
-    rows = pushes_report.rows(found)
-    for one in rows:
-        console.print(f"  {one.name}: {one.ours} {one.unit}, peer {one.peer}, floor {one.floor}")
-    yield Section("pushes", pushes_report.section(found, rows, asked.scale), rows)
+    def measured(asked: Namespace, console: Console, told: Callable[[str], None]) -> Iterator[Section]:
+        measures, report = import_module(f"benchmarks.{part}"), import_module(f"benchmarks.{part}_report")
+        found = measures.measure(asked.data, asked.scale, asked.runs, told)
+        rows = report.rows(found)
+        for one in rows:
+            console.print(f"  {one.name}: {one.ours} {one.unit}, peer {one.peer}, floor {one.floor}")
+        yield Section(part, report.section(found, rows, asked.scale), rows)
+
+    return measured
 
 
 def _say(console: Console, measured: Mapping[str, Measured]) -> None:
@@ -116,9 +111,9 @@ PARTS = {
     "pit": _pit,
     "scoring": _scoring,
     "online": _online,
-    "online_http": _online_http,
+    "online_http": _row_by_row("online_http"),
     "materialization": _materialization,
-    "pushes": _pushes,
+    "pushes": _row_by_row("pushes"),
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch
-from asgard_pipelines.features.given_values import given_time
+from asgard_pipelines.features.given_values import given_key, given_time
 from asgard_pipelines.features.kinds import arrow_type
 
 _FEW = 100
@@ -52,17 +53,9 @@ def key(name: str, value: Any, dtype: str) -> Any:
     """A value as a key of an entity of that type; None stays. Raises TypeMismatch."""
     if value is None:
         return None
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if dtype == "string" and (isinstance(value, str) or whole):
-        return str(value)
-    if dtype in ("int32", "int64"):
-        try:
-            number = int(value) if whole or isinstance(value, str) else None
-        except ValueError:
-            number = None
-        bits = 31 if dtype == "int32" else 63
-        if number is not None and -(2**bits) <= number < 2**bits:
-            return number
+    if dtype in ("string", "int32", "int64"):
+        with suppress(ValueError):  # told below
+            return given_key(value, dtype)
     if dtype == "timestamp" and isinstance(value, str):
         return _instant(name, value)
     if type(value) is {"bool": bool, "float64": float, "float32": float}.get(dtype):

@@ -44,6 +44,19 @@ class Given:
         return taken, wrong
 
 
+def given_key(value: Any, dtype: str) -> str | int:
+    """A key that is text or a whole number, each also as the other. Raises ValueError."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole or isinstance(value, str):
+        if dtype == "string":
+            return str(value)
+        number = int(value)
+        bits = 31 if dtype == "int32" else 63
+        if -(2**bits) <= number < 2**bits:
+            return number
+    raise ValueError(value)
+
+
 def given_time(value: Any) -> int:
     """ISO 8601 as microseconds since 1970. Raises ValueError, TypeError, OverflowError."""
     time = datetime.fromisoformat(value)

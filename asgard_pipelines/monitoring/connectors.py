@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.lakehouse import Lakehouse, probe_catalog, probe_engine, probe_warehouse
@@ -21,12 +22,12 @@ def probe_connectors(settings: Settings, lakehouse: Lakehouse) -> list[Probe]:
     A service that does not answer is what the probe says; why stands in the log of this process.
     """
     asked: dict[str, Callable[[], float | None]] = {
-        "catalog": _without_pool(lambda: probe_catalog(lakehouse)),
-        "warehouse": _without_pool(lambda: probe_warehouse(lakehouse)),
-        "engine": _without_pool(lambda: probe_engine(lakehouse)),
-        "state": lambda: probe_database(settings),
-        "registry": _without_pool(lambda: require_feast_registry(settings)),
-        "online_store": _without_pool(lambda: online_store(settings).ping()),
+        "catalog": partial(probe_catalog, lakehouse),
+        "warehouse": partial(probe_warehouse, lakehouse),
+        "engine": partial(probe_engine, lakehouse),
+        "state": partial(probe_database, settings),
+        "registry": partial(require_feast_registry, settings),
+        "online_store": lambda: online_store(settings).ping(),
     }
     return [_probed(connector, ask) for connector, ask in asked.items()]
 
@@ -41,10 +42,3 @@ def _probed(connector: str, ask: Callable[[], float | None]) -> Probe:
         answered = False
     spent = (time.perf_counter() - began) * 1000
     return Probe(at=at, connector=connector, answered=answered, milliseconds=spent, pool_usage=usage)
-
-
-def _without_pool(ask: Callable[[], object]) -> Callable[[], float | None]:
-    def probe() -> None:
-        ask()
-
-    return probe

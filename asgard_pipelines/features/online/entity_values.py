@@ -8,6 +8,7 @@ from typing import Any
 
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import Invalid, TypeMismatch
+from asgard_pipelines.features.given_values import given_key
 
 
 class EntityColumns:
@@ -89,15 +90,9 @@ _CHECKS: dict[str, Callable[[Sequence[Any]], Sequence[Any] | None]] = {
 
 def _value(name: str, value: Any, dtype: str) -> Any:
     """Raises TypeMismatch."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if dtype == "string" and (isinstance(value, str) or whole):
-        return str(value)
-    if dtype in ("int32", "int64"):
-        try:
-            number = int(value) if whole or isinstance(value, str) else None
-        except ValueError:
-            number = None
-        bits = 31 if dtype == "int32" else 63
-        if number is not None and -(2**bits) <= number < 2**bits:
-            return number
-    raise TypeMismatch(f"Entity '{name}' is {dtype}, and {value!r} is none.", entity=name, declared=dtype)
+    try:
+        return given_key(value, dtype)
+    except ValueError:
+        raise TypeMismatch(
+            f"Entity '{name}' is {dtype}, and {value!r} is none.", entity=name, declared=dtype
+        ) from None
