@@ -58,9 +58,10 @@ def _parsed(url: str) -> URL:
 
 
 def _patient(connection: Any, _record: object) -> None:
-    """Writers of several processes wait for one another instead of failing."""
+    """Writers of several processes wait for one another instead of failing; what was committed is on disk."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
 

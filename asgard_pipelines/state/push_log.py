@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
+    Index,
     Integer,
     LargeBinary,
+    PoolProxiedConnection,
     String,
     Table,
     Text,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
@@ -42,12 +43,15 @@ _log = Table(
     Column("rows", Integer, nullable=False),
     Column("payload", LargeBinary),
     Column("at", BigInteger, nullable=False),
-    Column("flush_id", String(64), index=True),
+    Column("flush_id", String(64)),
     UniqueConstraint("push_id", "feature_view"),
     sqlite_autoincrement=True,  # a number is never given twice: rows are told from one another by it
 )
 """A row for each push and view; one of a view called "" for a push without rows. `payload` is null once it is
 in the lakehouse; `at` is in microseconds since 1970."""
+_claimed = _log.c.flush_id.is_not(None)
+# Of those that are being flushed only: a push writes no page of it.
+Index("push_log_claimed", _log.c.flush_id, sqlite_where=_claimed, postgresql_where=_claimed)
 _waiting = _log.c.payload.is_not(None)
 _ADDED = ("push_id", "feature_view", "digest", "answer", "rows", "payload", "at")
 
@@ -87,16 +91,17 @@ class PushLog:
 
     def __init__(self, settings: Settings) -> None:
         self._engine = database(settings)
-        # SQLAlchemy's own way from a statement to the driver costs as much as the fsync: gone once, here.
+        # SQLAlchemy's own way to the driver and back costs as much as the fsync: the driver is called itself.
         compiled = insert(_log).compile(dialect=self._engine.dialect, column_keys=_ADDED)
         self._insert, self._places = str(compiled), compiled.positiontup
-        self._connection: Connection | None = None
+        self._connection: PoolProxiedConnection | None = None
 
     def write(self, pushes: Sequence[Push]) -> None:
         """All of them or none, on disk when it returns.
 
         Raises:
-            BackendUnavailable: one of the ids was acknowledged meanwhile, by another process.
+            BackendUnavailable: one of the ids was acknowledged meanwhile, by another process; or the database
+                does not answer.
         """
         at = time.time_ns() // 1_000
         nothing: dict[str, tuple[int, bytes | None]] = {"": (0, None)}
@@ -106,19 +111,23 @@ class PushLog:
             for view, (count, payload) in (push.rows or nothing).items()
         ]
         sent = [tuple(row[name] for name in self._places) for row in rows] if self._places else rows
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        driver = self._engine.dialect.loaded_dbapi
         try:
-            with self._connection.begin():
-                self._connection.exec_driver_sql(self._insert, sent)
-        except IntegrityError as error:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+            self._connection.cursor().executemany(self._insert, sent)
+            self._connection.commit()
+        except driver.IntegrityError as error:
+            self.close()  # which rolls back
             ids = [push.push_id for push in pushes]
             raise BackendUnavailable(
                 "A push of one of these ids was just taken by another server: send it again.", push_ids=ids
             ) from error
-        except SQLAlchemyError:
-            self.close()  # whatever is wrong with the connection, the next write has another
-            raise
+        except (SQLAlchemyError, driver.Error) as error:
+            if self._connection is not None:
+                self._connection.invalidate()  # whatever is wrong with it, the next write has another
+            self.close()
+            raise BackendUnavailable("The database of Asgard's own records does not answer.") from error
 
     def close(self) -> None:
         if self._connection is not None:

@@ -23,6 +23,7 @@ from asgard_pipelines.lakehouse import Lakehouse, OneOf
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import unflushed_rows
+from asgard_pipelines_tests.on_disk import pages_not_on_disk
 
 _VIEWS = """
 from feast import Entity, FeatureView, Field, Project, PushSource, ValueType
@@ -122,6 +123,21 @@ def test_a_pushed_record_is_online_when_it_is_acknowledged_and_in_the_table_afte
         "at": NOON,
     }
     assert world.flush() == 0
+
+
+def test_an_acknowledged_push_is_on_disk(world: World) -> None:
+    log = Path(f"{world.settings.state_database.removeprefix('sqlite:///')}-wal")
+    for size in (1, 1000):
+        world.pushes.push(world.declarations, "sessions", [_record(str(key)) for key in range(size)])
+        assert pages_not_on_disk(log) == 0
+
+
+def test_what_a_flush_forgets_is_on_disk_in_the_online_store_too(world: World) -> None:
+    world.pushes.push(world.declarations, "sessions", [_record()])
+    online_log = Path(f"{online_store(world.settings).address.removeprefix('sqlite:///')}-wal")
+    assert pages_not_on_disk(online_log) > 0  # until then a recovery would bring it back
+    world.flush()
+    assert pages_not_on_disk(online_log) == 0
 
 
 def test_each_record_gets_a_verdict_of_its_own(world: World) -> None:

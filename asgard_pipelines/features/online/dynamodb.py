@@ -74,6 +74,9 @@ class DynamoDbStore(OnlineStore):
         with self._answering():
             return sum(self._pool.map(written, range(len(items))))
 
+    def settle(self) -> None:
+        """Nothing: what DynamoDB has answered is kept."""
+
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
     ) -> int:

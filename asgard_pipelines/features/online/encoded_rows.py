@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
@@ -84,6 +85,12 @@ class EncodedRows:
     def take(self, places: Ints | Sequence[int]) -> EncodedRows:
         values = {name: _taken(column, places) for name, column in self.values.items()}
         return EncodedRows(_taken(self.keys, places), values, self.times.take(places))
+
+    def by_key(self) -> EncodedRows:
+        """In the order of the keys' bytes; a few rows, which are in lists, as they are."""
+        if isinstance(self.keys, list):
+            return self
+        return self.take(pc.sort_indices(self.keys).to_numpy().astype(np.int64))
 
     def as_lists(self) -> tuple[list[bytes], list[list[bytes]]]:
         """The keys, and the columns of values in their order."""

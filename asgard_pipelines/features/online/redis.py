@@ -105,6 +105,9 @@ class RedisStore(OnlineStore):
     def make(self, view: str) -> None:
         """Nothing: a hash is made by its first field."""
 
+    def settle(self) -> None:
+        """Nothing: Redis's own settings say when it writes to disk."""
+
     def remove(self, view: str, features: Sequence[str]) -> None:
         gone = bulk(time_field(view), our_field(view), *(field(view, name) for name in features))
         for keys in self._scanned():

@@ -41,8 +41,18 @@ class SqliteStore(OnlineStore):
         self.address = f"sqlite:///{path}"
 
     def put(self, view: str, rows: EncodedRows) -> int:
+        return self._put(view, rows, lasting=True)
+
+    def put_logged(self, view: str, rows: EncodedRows) -> int:
+        return self._put(view, rows, lasting=False)
+
+    def settle(self) -> None:
+        self.file.settle()
+
+    def _put(self, view: str, rows: EncodedRows, *, lasting: bool) -> int:
         tables = self._tables(view)
-        with self.file.writing() as db:
+        rows = rows.by_key()  # as they stand in the file: its pages are written one after the other
+        with self.file.writing(lasting=lasting) as db:
             tables.make(db)
             if db.execute(f"SELECT 1 FROM {tables.feast} LIMIT 1").fetchone():
                 stored, known = _stored(tables, rows.as_lists()[0], db)

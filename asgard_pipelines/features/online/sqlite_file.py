@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -42,12 +43,16 @@ class SqliteFile:
         return made
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, lasting: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction, which holds the file's lock from its beginning: what it reads stays true until it
-        ends. Raises BackendUnavailable."""
+        ends. One that is `lasting` is on disk then; another one need not be, until `settle`: without it the
+        end of the machine may undo the last transactions. Raises BackendUnavailable."""
         with self.answering():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             db = self._connection()
+            if self._own.lasting is not lasting:
+                db.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+                self._own.lasting = lasting
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -55,6 +60,17 @@ class SqliteFile:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+
+    def settle(self) -> None:
+        """All that was committed is on disk. What is no longer in this log was synced on its way out of it.
+        Raises BackendUnavailable."""
+        try:
+            with self.path.with_name(f"{self.path.name}-wal").open("rb") as log:
+                os.fsync(log.fileno())
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise BackendUnavailable(f"The online store does not answer: {error}.") from error
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -83,7 +99,7 @@ class SqliteFile:
         db.execute("PRAGMA synchronous = FULL")  # as Feast has it: what was committed survives the machine
         db.execute("PRAGMA mmap_size = 1073741824")
         db.execute("PRAGMA cache_size = -65536")
-        self._own.db, self._own.file, self._own.kept = db, self._which(), {}
+        self._own.db, self._own.file, self._own.kept, self._own.lasting = db, self._which(), {}, True
         return db
 
     def _which(self) -> tuple[int, int] | None:

@@ -139,6 +139,15 @@ class OnlineStore(ABC):
     def put(self, view: str, rows: EncodedRows) -> int:
         """Writes rows that are newer than, or equal to, what is stored. Returns how many landed."""
 
+    def put_logged(self, view: str, rows: EncodedRows) -> int:
+        """As `put`, of rows that are on disk in another place until `settle` has been called: online at once,
+        and here they need not survive the end of the machine."""
+        return self.put(view, rows)
+
+    @abstractmethod
+    def settle(self) -> None:
+        """What `put_logged` wrote, of any process, is kept as well as what `put` writes."""
+
     @abstractmethod
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]

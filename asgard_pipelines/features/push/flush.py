@@ -12,6 +12,7 @@ import pyarrow as pa
 from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.offline_store.stored_types import narrowed
+from asgard_pipelines.features.online import online_store
 from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
@@ -50,6 +51,8 @@ def flush_pushes(settings: Settings, lakehouse: Lakehouse, declarations: Declara
             table = rows.table(view, {key: types[key] for key in view.join_keys})
             commit = lakehouse.append(view.table, _stored(lakehouse, view, table), key=flush_id)
             if view.online:
+                # Once they are forgotten below, no recovery can put them online again.
+                online_store(settings, declarations.project).settle()
                 note_pushed(settings, lakehouse, declarations, view, commit.pin, len(rows))
             forget_rows(settings, flush_id)
             yield Flushed(view.name, view.table, len(rows), commit.pin)

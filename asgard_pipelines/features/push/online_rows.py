@@ -34,12 +34,12 @@ class PushedOnline:
     def catch_up(self) -> None:
         """Puts what could not be put before. Raises BackendUnavailable: it still cannot."""
         while self._behind:
-            self._store.put(*self._behind[0])
+            self._store.put_logged(*self._behind[0])
             del self._behind[0]
 
     def _write(self, view: str, rows: EncodedRows) -> None:
         try:
-            self._store.put(view, rows)
+            self._store.put_logged(view, rows)
         except BackendUnavailable:
             self._behind.append((view, rows))
             raise
