@@ -11,12 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.catalog import Catalog as IcebergCatalog
 from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io import FileIO
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError  # PyIceberg's SQL catalog lets them through
 
 from asgard_pipelines.errors import BackendUnavailable, SnapshotNotFound, TableNotFound
@@ -25,6 +27,8 @@ from asgard_pipelines.lakehouse.pins import Pin
 from asgard_pipelines.settings import CATALOG, Settings
 
 _OPENING_SECONDS = 30.0
+_LOCK_WAIT_SECONDS = 60
+"""How long a landing waits for SQLite's lock; its default of 5 s is short on a slow disk with many runs."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,14 @@ class Catalog:
     @cached_property
     def iceberg(self) -> IcebergCatalog:
         """The opened catalog; the home's folder and the namespace of gold are made when missing."""
-        properties = self._settings.catalog_properties
-        if properties["uri"].startswith("sqlite:///"):
-            Path(properties["uri"].removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        properties = _patient(self._settings.catalog_properties)
         deadline = time.monotonic() + _OPENING_SECONDS
         while True:  # processes that open a new catalog together collide on its first tables
             try:
                 catalog = load_catalog(CATALOG, **properties)
+                if isinstance(catalog, SqlCatalog) and catalog.engine.dialect.name == "sqlite":
+                    with catalog.engine.connect() as connection:  # who reads need not wait for who lands
+                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 self._make_namespace(catalog, self._settings.gold_schema)
                 return catalog
             except OperationalError as error:
@@ -160,6 +165,17 @@ class Catalog:
             properties=dict(table.properties),
             location=table.location(),
         )
+
+
+def _patient(properties: dict[str, str]) -> dict[str, str]:
+    """The catalog's properties; one in SQLite has a folder, and is waited for."""
+    if not properties["uri"].startswith("sqlite:///"):
+        return properties
+    address = make_url(properties["uri"])
+    if address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    patient = {"timeout": str(_LOCK_WAIT_SECONDS), **address.query}
+    return properties | {"uri": address.set(query=patient).render_as_string(hide_password=False)}
 
 
 def snapshot_of(table: Table, snapshot_id: int) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
 
 from asgard_pipelines.errors import Conflict, SnapshotNotFound, TableNotFound
 from asgard_pipelines.lakehouse import Lakehouse, Pin
@@ -69,6 +71,21 @@ def test_plain_pyiceberg_finds_the_tables(lakehouse: Lakehouse, settings: Settin
     lakehouse.append("purchases", ROWS, key="k")
     catalog = load_catalog("iceberg", **settings.catalog_properties)
     assert catalog.load_table("gold.purchases").scan().to_arrow().num_rows == 3
+
+
+def test_who_reads_does_not_wait_for_who_lands_and_who_lands_waits_a_minute(
+    lakehouse: Lakehouse, settings: Settings
+) -> None:
+    lakehouse.append("purchases", ROWS, key="k")
+    landing = sqlite3.connect(settings.state_folder / "catalog.db", isolation_level=None)
+    landing.execute("BEGIN EXCLUSIVE")
+    assert Lakehouse(settings).state("purchases").rows == 3
+    landing.execute("ROLLBACK")
+    landing.close()
+    catalog = lakehouse.catalog.iceberg
+    assert isinstance(catalog, SqlCatalog)
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
 
 
 def test_a_snapshot_of_another_table_is_refused(lakehouse: Lakehouse) -> None:
