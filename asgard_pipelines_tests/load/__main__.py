@@ -33,6 +33,13 @@ from asgard_pipelines_tests.serving import House, send, served
 
 _SAMPLE_SECONDS = 5.0
 
+_PUSHED = {
+    "name": "session_features",
+    "entities": ["customer_id"],
+    "schema": [{"name": "customer_id", "dtype": "string"}, {"name": "cart_value", "dtype": "float64"}],
+    "source": {"type": "push", "name": "sessions"},
+}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
@@ -69,9 +76,10 @@ def _lay(lakehouse: Lakehouse) -> None:
 
 
 def _begin(house: House) -> None:
-    """A view that is online, and a model by which all clients predict."""
+    """A view that is online, one that is pushed to, and a model by which all clients predict."""
     for path, body in (
         ("/feast/features", altered(CREATE_FEATURE_VIEW, online=True, ttl_seconds=None)),
+        ("/api/v1/features/apply", {"feature_view": _PUSHED}),
         ("/feast/models", altered(TRAIN_MODEL, name="churn", hyperparameters__params={"n_estimators": 20})),
     ):
         answer = send(house.api, "POST", path, body)

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,14 @@ from asgard_pipelines_tests.api.documents import BATCH_PREDICTIONS, CREATE_FEATU
 from asgard_pipelines_tests.load.report import Report
 
 _ROW = {"total_orders": 15, "total_spent": 83.37, "avg_order_value": 5.2}
+
+_STORE = "/api/v1/features"
+_OF_STORE = {
+    "online-features": 30,
+    "push-features": 15,
+    "feature-views": 2,
+    "feature-views/customer_features/stats": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,7 @@ def askings(number: int) -> list[tuple[int, Callable[[], Asking]]]:
                 light=True,
             ),
         ),
+        *((weight, partial(_of_store, one)) for one, weight in _OF_STORE.items()),
         (2, lambda: post("POST /feast/features", "/feast/features", view)),
         (2, lambda: post("POST /feast/features/service", "/feast/features/service", service)),
         *(
@@ -89,6 +100,30 @@ def askings(number: int) -> list[tuple[int, Callable[[], Asking]]]:
             else []
         ),
     ]
+
+
+def _of_store(route: str) -> Asking:
+    """What is asked of the feature store: keys that are there and keys that are not, pushes of a few rows."""
+    path = f"{_STORE}/{route}"
+    if route == "online-features":
+        keys = [f"C{random.randrange(200):03}" for _ in range(random.randrange(1, 20))]
+        body: Any = {
+            "features": ["customer_features:total_orders", "session_features:cart_value"],
+            "entities": {"customer_id": keys},
+        }
+    elif route == "push-features":
+        rows = [
+            {
+                "customer_id": f"C{random.randrange(200):03}",
+                "event_timestamp": datetime.now(UTC).isoformat(),
+                "features": {"cart_value": random.random()},
+            }
+            for _ in range(random.randrange(1, 5))
+        ]
+        body = {"push_source_name": "sessions", "features": rows}
+    else:
+        return Asking(f"GET {path}", "GET", path)
+    return Asking(f"POST {path}", "POST", path, body)
 
 
 class Client(threading.Thread):
