@@ -6,7 +6,8 @@ A key's newest added row is written guarded. That is all, unless
 - the row that the store has was removed, and no newer one came: then the newest one that is left takes its
   place, or it is deleted, if the store still has it by then.
 
-Only for those keys are other files read, pruned by key, and by time where that is known.
+Only for keys of which that may be so is the store asked for its times, and only for those of which it is so are
+other files read, pruned by key, and by time where that is known.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ def _settle(work: Work, batch: pa.Table, names: Sequence[str], spans: tuple[Ints
     event, created, is_there = rows.times(batch)
     may_tie = is_there & _within(event, spans)
     removed = [rows.times(batch, name) for name in names]
-    ask = may_tie | np.any([was[2] for was in removed], axis=0) if removed else may_tie
+    ask = may_tie.copy()
+    for was_event, was_created, was in removed:
+        older = (event < was_event) | ((event == was_event) & (created < was_created))
+        ask |= was & (~is_there | older)
     work.put(rows.stored(batch.filter(pa.array(is_there & ~ask))))
     if not ask.any():
         return
