@@ -132,10 +132,12 @@ class World:
         self._materialize(self._table(), window=(end - 3 * _HOUR, end))
 
     def restart(self) -> None:
-        """Of the process that takes pushes: it may have died without a word."""
+        """Of what takes pushes: it may not have ended when its successor begins, as if it had died."""
+        before = self.pushes
         if self.random.random() < 0.5:
-            self.pushes.close()
+            before.close()
         self.pushes = self._restarted()
+        before.close()
 
     def compare(self) -> tuple[int, int, list[str]]:
         """Of all pairs of customer and view: how many, how many are not null, and which differ."""
