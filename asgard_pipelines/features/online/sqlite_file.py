@@ -97,6 +97,8 @@ class SqliteFile:
         )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # as Feast has it: what was committed survives the machine
+        # 32 MB: a page that many transactions write goes from the log to its place once.
+        db.execute("PRAGMA wal_autocheckpoint = 8192")
         db.execute("PRAGMA mmap_size = 1073741824")
         db.execute("PRAGMA cache_size = -65536")
         self._own.db, self._own.file, self._own.kept, self._own.lasting = db, self._which(), {}, True
