@@ -7,13 +7,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, ExceptionContext, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.settings import Settings
 
+_SILENT = "The database of Asgard's own records does not answer."
 _opening = Lock()
 metadata = MetaData()
 """Every table of this room registers here."""
@@ -28,7 +29,14 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _patient)
     _create_tables(engine)
+    event.listen(engine, "handle_error", _unavailable)
     return engine
+
+
+def _unavailable(context: ExceptionContext) -> None:
+    """A database that is locked, full or gone is nobody's mistake, and may answer a moment later."""
+    if isinstance(context.sqlalchemy_exception, OperationalError):
+        raise BackendUnavailable(_SILENT) from context.original_exception
 
 
 def _create_tables(engine: Engine) -> None:
@@ -79,7 +87,7 @@ def probe_database(settings: Settings) -> float | None:
             pool = engine.pool
             return pool.checkedout() / pool.size() if isinstance(pool, QueuePool) and pool.size() else None
     except SQLAlchemyError as error:
-        raise BackendUnavailable("The database of Asgard's own records does not answer.") from error
+        raise BackendUnavailable(_SILENT) from error
 
 
 def database(settings: Settings) -> Engine:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asgard_pipelines.errors import InvalidSettings
+from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import (
     Decision,
     Difference,
     last_decisions,
+    made,
     made_revision,
     move_pin,
     pin_once,
@@ -83,3 +84,11 @@ def test_an_address_that_is_none_is_refused_without_being_told(
 def test_many_threads_open_a_new_database_at_once(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert {one.result() for one in [pool.submit(made_revision, settings) for _ in range(8)]} == {"0.0"}
+
+
+def test_a_database_that_does_not_answer_is_told_as_that(settings: Settings) -> None:
+    assert made(settings) == []
+    with room.database(settings).begin() as connection:
+        connection.exec_driver_sql("DROP TABLE made_declarations")
+    with pytest.raises(BackendUnavailable, match="does not answer"):
+        made(settings)
