@@ -36,28 +36,32 @@ class Access:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._needed = app, settings.auth == "on"
+        self.app, self._needed = app, settings.auth == "on"
         self._tokens = KnownTokens(settings)
         self._limits = RateLimits(settings.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in OPEN:
-            authorization = header(scope, b"authorization")
-            token = None
-            if authorization:
-                token = self._tokens.held(authorization) or await self._tokens.find(authorization)
-            scope["token"], scope["principal"] = token, token.name if token else ANYBODY
-            counted = scope["principal"]
-            if token is None and self._needed:
-                counted = f"address {(scope.get('client') or ('',))[0]}"
-            if scope["path"] != "/metrics" or counted != scope["principal"]:
-                self._limits.count(counted)
-            if token is None and self._needed and not scope["path"].startswith(BY_ADDRESS):
-                del scope["token"], scope["principal"]
-                raise Unauthenticated(
-                    "A valid token is needed: `Authorization: Bearer …` (`asgard token create`)."
-                )
-        await self._app(scope, receive, send)
+            await self.check(scope)
+        await self.app(scope, receive, send)
+
+    async def check(self, scope: Scope) -> None:
+        """Raises as said above."""
+        authorization = header(scope, b"authorization")
+        token = None
+        if authorization:
+            token = self._tokens.held(authorization) or await self._tokens.find(authorization)
+        scope["token"], scope["principal"] = token, token.name if token else ANYBODY
+        counted = scope["principal"]
+        if token is None and self._needed:
+            counted = f"address {(scope.get('client') or ('',))[0]}"
+        if scope["path"] != "/metrics" or counted != scope["principal"]:
+            self._limits.count(counted)
+        if token is None and self._needed and not scope["path"].startswith(BY_ADDRESS):
+            del scope["token"], scope["principal"]
+            raise Unauthenticated(
+                "A valid token is needed: `Authorization: Bearer …` (`asgard token create`)."
+            )
 
 
 def needs(scope: TokenScope, *, changes: bool | None = None) -> Callable[[Request], Coroutine[Any, Any, str]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +15,7 @@ from asgard_pipelines.api import envelope
 from asgard_pipelines.api.access import Access
 from asgard_pipelines.api.auditing import Auditing
 from asgard_pipelines.api.bodies import JsonBodies
-from asgard_pipelines.api.direct import DirectRoutes, direct_paths
+from asgard_pipelines.api.direct import DirectRoutes
 from asgard_pipelines.api.documentation import router as documentation
 from asgard_pipelines.api.feast_features import router as feast_features
 from asgard_pipelines.api.feast_models import router as feast_models
@@ -80,28 +79,20 @@ async def _started(app: FastAPI) -> AsyncIterator[None]:
 
 
 class _Application(FastAPI):
-    """For the routes that are answered without it, FastAPI stands outside of what guards them no more than
-    inside: its look for telemetry and the like costs a tenth of such an answer."""
+    """FastAPI, but for the routes that are answered without it."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.first_guard: ASGIApp | None = None
-        self.direct: Collection[str] = ()
+    direct_routes: DirectRoutes
 
     def build_middleware_stack(self) -> ASGIApp:
         stack = super().build_middleware_stack()
-        guard: Any = stack
-        while not isinstance(guard, RequestLog):
-            guard = guard.app
-        self.first_guard, self.direct = guard, direct_paths(self)
+        self.direct_routes = DirectRoutes(self, stack, self.state.house.settings)
         return stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self.direct and self.first_guard is not None:
-            scope["app"] = self
-            await self.first_guard(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        answer = self.direct_routes.route(scope) or super().__call__
+        await answer(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -125,7 +116,6 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the first that a request meets.
     app.add_middleware(Auditing, settings=settings)
     app.add_middleware(Idempotency, settings=settings)
-    app.add_middleware(DirectRoutes, application=app, settings=settings)
     app.add_middleware(JsonBodies, limit_bytes=settings.body_limit)
     app.add_middleware(Access, settings=settings)
     if settings.auth == "off":

@@ -64,7 +64,8 @@ def install() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    logging.getLogger("uvicorn.access").disabled = True
+    access = logging.getLogger("uvicorn.access")
+    access.disabled, access.propagate = True, False  # else uvicorn puts its line together all the same
 
 
 def _told(error: BaseException) -> dict[str, Any]:

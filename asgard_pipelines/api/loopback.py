@@ -23,15 +23,16 @@ class LoopbackOnly:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _require_ours(scope)
-        await self._app(scope, receive, send)
+            require_ours(scope)
+        await self.app(scope, receive, send)
 
 
-def _require_ours(scope: Scope) -> None:
+def require_ours(scope: Scope) -> None:
+    """Raises Forbidden."""
     host = header(scope, b"host") or ""
     came_to = (scope.get("server") or (None,))[0]
     if not (_is_ours(came_to) and _is_ours(_name(host))):

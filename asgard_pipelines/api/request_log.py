@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -11,17 +12,18 @@ from secrets import token_hex
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asgard_pipelines.api.context import set_request_id
+from asgard_pipelines.api.context import request_id, set_request_id
 from asgard_pipelines.api.envelope import answer_to
 from asgard_pipelines.api.headers import header
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_GONE = 499
+GONE = 499
 """In the log only: the caller hung up before all was said."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _log = logging.getLogger("asgard.requests")
 _RECORD = logging.LogRecord(_log.name, logging.INFO, "", 0, "answered", (), None).__dict__
 """Of each line: who makes a record anew asks for thread, process and file, which no line tells."""
+_Line = tuple[float, str, str, str, int, float, str | None]
 OnAnswer = Callable[[str, str, int, float], None]
 """Method, route (its template), status, seconds."""
 
@@ -33,30 +35,29 @@ class RequestLog:
     """
 
     def __init__(self, app: ASGIApp, on_answer: OnAnswer) -> None:
-        self._app, self._on_answer = app, on_answer
+        self.app, self._on_answer = app, on_answer
+        self._lines: list[_Line] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        given = header(scope, b"x-request-id")
-        number = given if given and _ID.fullmatch(given) else token_hex(16)
-        set_request_id(number)
+        number = begun(scope)
         began, status, ended = time.perf_counter(), 0, 0.0
 
         async def answer(message: Message) -> None:
             nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_id(message["headers"], number)
+                message["headers"] = with_id(message["headers"], number)
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 ended = time.perf_counter()  # what is done after the answer nobody waits for
 
         try:
-            await self._app(scope, receive, answer)
+            await self.app(scope, receive, answer)
         except ClientDisconnect:
-            status = _GONE
+            status = GONE
         except Exception as error:
             refusal = answer_to(error)
             if not status:
@@ -64,30 +65,51 @@ class RequestLog:
             elif not ended:  # too late to say so: the connection breaks off
                 raise
         finally:
-            self._tell(scope, status or 500, (ended or time.perf_counter()) - began)
+            self.tell(scope, status or 500, (ended or time.perf_counter()) - began)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def tell(self, scope: Scope, status: int, seconds: float) -> None:
         # No caller can make new series of figures: not by a path, and not by a method.
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "unmatched")
         self._on_answer(method, route, status, seconds)
-        if _log.isEnabledFor(logging.INFO):
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(
+            (time.time(), request_id(), method, route, status, seconds, scope.get("principal"))
+        )
+
+    def _write(self) -> None:
+        """The lines of all that were answered in one turn of the loop: one behind the other they take half
+        the time, and the answers have gone out before."""
+        lines, self._lines = self._lines, []
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        for created, number, method, route, status, seconds, principal in lines:
             record = logging.LogRecord.__new__(logging.LogRecord)
             record.__dict__.update(
                 _RECORD,
-                created=time.time(),
+                created=created,
                 fields={
+                    "request_id": number,
                     "method": method,
                     "route": route,
                     "status": status,
                     "milliseconds": round(seconds * 1000, 2),
-                    "principal": scope.get("principal"),
+                    "principal": principal,
                 },
             )
             _log.handle(record)
 
 
-def _with_id(headers: Iterable[tuple[bytes, bytes]], number: str) -> list[tuple[bytes, bytes]]:
+def begun(scope: Scope) -> str:
+    """The request's id, from now on known to all that is done for it."""
+    given = header(scope, b"x-request-id")
+    number = given if given and _ID.fullmatch(given) else token_hex(16)
+    set_request_id(number)
+    return number
+
+
+def with_id(headers: Iterable[tuple[bytes, bytes]], number: str) -> list[tuple[bytes, bytes]]:
     made = [(b"x-request-id", number.encode("ascii"))]
     made += [one for one in headers if one[0] != b"x-request-id"]
     return made
