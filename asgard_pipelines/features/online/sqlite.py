@@ -15,15 +15,9 @@ from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.encoded_rows import NO_CREATED, EncodedRows, Times
 from asgard_pipelines.features.online.sqlite_file import SqliteFile, feast_seconds, utc_micros
-from asgard_pipelines.features.online.sqlite_tables import (
-    ViewTables,
-    layout_names,
-    layout_of,
-    of_feast,
-    packed,
-    unpacker,
-)
-from asgard_pipelines.features.online.store import OnlineStore, Reader, StoredRow, ViewRead
+from asgard_pipelines.features.online.sqlite_reader import SqliteReader
+from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed
+from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
 _TOKENS = "asgard_tokens"
 _KEYS_AT_ONCE = 500
@@ -50,7 +44,7 @@ class SqliteStore(OnlineStore):
         self.file.settle()
 
     def _put(self, view: str, rows: EncodedRows, *, lasting: bool) -> int:
-        tables = self._tables(view)
+        tables = self.tables(view)
         rows = rows.by_key()  # as they stand in the file: its pages are written one after the other
         with self.file.writing(lasting=lasting) as db:
             tables.make(db)
@@ -64,7 +58,7 @@ class SqliteStore(OnlineStore):
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
     ) -> int:
-        tables = self._tables(view)
+        tables = self.tables(view)
         with self.file.writing() as db:
             tables.make(db)
             stored, known = _stored(tables, keys, db)
@@ -75,16 +69,16 @@ class SqliteStore(OnlineStore):
         return len(done)
 
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
-        found = self.looked_up(view, partial(_stored, self._tables(view), keys))
+        found = self.looked_up(view, partial(_stored, self.tables(view), keys))
         nothing = Times(np.zeros(len(keys), np.int64), None), np.zeros(len(keys), dtype=bool)
         return nothing if found is None else found
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
-        return _SqliteReader(self, asked)
+        return SqliteReader(self, asked)
 
     def identity(self, view: str) -> str:
         with self.file.writing() as db:
-            self._tables(view).make(db)
+            self.tables(view).make(db)
             db.execute(f"CREATE TABLE IF NOT EXISTS {_TOKENS} (name TEXT PRIMARY KEY, token TEXT NOT NULL)")
             token = (self._name(view), secrets.token_hex(8))
             db.execute(f"INSERT OR IGNORE INTO {_TOKENS} VALUES (?, ?)", token)
@@ -93,17 +87,17 @@ class SqliteStore(OnlineStore):
 
     def make(self, view: str) -> None:
         with self.file.writing() as db:
-            self._tables(view).make(db)
+            self.tables(view).make(db)
 
     def remove(self, view: str, features: Sequence[str]) -> None:
         if self.file.path.exists():
             with self.file.writing() as db:
-                self._tables(view).drop(db)
+                self.tables(view).drop(db)
                 if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_TOKENS,)).fetchone():
                     db.execute(f"DELETE FROM {_TOKENS} WHERE name = ?", (self._name(view),))
 
     def count(self, view: FeatureView) -> int | None:
-        statement = f"SELECT count(DISTINCT entity_key) FROM {self._tables(view.name).feast}"
+        statement = f"SELECT count(DISTINCT entity_key) FROM {self.tables(view.name).feast}"
         found = self.looked_up(view.name, lambda db: db.execute(statement).fetchone())
         return 0 if found is None else int(found[0])
 
@@ -117,7 +111,7 @@ class SqliteStore(OnlineStore):
 
     def looked_up(self, view: str, look: Callable[[sqlite3.Connection], T]) -> T | None:
         """What `look` finds in the view's tables; None where there are none."""
-        with self.file.answering():
+        try:
             if (db := self.file.reading()) is None:
                 return None
             try:
@@ -130,52 +124,14 @@ class SqliteStore(OnlineStore):
                 return None
             self.make(view)  # Feast made the table
             return look(db)
+        except sqlite3.DatabaseError as error:  # `answering` takes longer to be left than this to be passed
+            raise self.file.unavailable(error) from error
+
+    def tables(self, view: str) -> ViewTables:
+        return ViewTables(self._name(view))
 
     def _name(self, view: str) -> str:
         return f"{self.project}_{view}"
-
-    def _tables(self, view: str) -> ViewTables:
-        return ViewTables(self._name(view))
-
-
-class _SqliteReader(Reader):
-    def __init__(self, store: SqliteStore, asked: Sequence[ViewRead]) -> None:
-        self._store = store
-        self._asked = [(one, store._tables(one.view)) for one in asked]
-
-    def fetch(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
-        made: list[list[StoredRow | None]] = []
-        for one, tables in self._asked:
-            asked = keys[one.keys]
-            look = partial(_rows, self._store.file, tables, one.features, asked)
-            found = self._store.looked_up(one.view, look)
-            made.append([None] * len(asked) if found is None else found)
-        return made
-
-
-def _rows(
-    file: SqliteFile,
-    tables: ViewTables,
-    features: tuple[str, ...],
-    keys: Sequence[bytes],
-    db: sqlite3.Connection,
-) -> list[StoredRow | None]:
-    made: list[StoredRow | None] = []
-    layouts: dict[tuple[int, tuple[str, ...]], Callable[[bytes], list[bytes | None]]] = file.kept()
-    for key in keys:
-        row = db.execute(tables.one_row, (key,)).fetchone()
-        if row is None:
-            by_feast = db.execute(tables.feast_rows, (key,)).fetchall()
-            # Ours may have been written since the first look.
-            row = db.execute(tables.one_row, (key,)).fetchone() if by_feast else None
-            if row is None:
-                made.append(of_feast(by_feast, features, utc_micros))
-                continue
-        unpack = layouts.get((row[1], features))
-        if unpack is None:
-            unpack = layouts[row[1], features] = unpacker(layout_names(db, row[1]), features)
-        made.append((row[0], unpack(row[2])))
-    return made
 
 
 def _insert(tables: ViewTables, rows: EncodedRows, db: sqlite3.Connection) -> None:

@@ -19,6 +19,8 @@ from asgard_pipelines.features.kinds import Ints
 
 _LOCK_WAIT_SECONDS = 60.0
 _LOOKS_SECONDS = 0.1
+# Else `sqlite3` asks each bytes object anew how it wants to be adapted: a quarter of a large write's time.
+sqlite3.register_adapter(bytes, bytes)
 
 
 class SqliteFile:
@@ -78,7 +80,10 @@ class SqliteFile:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise BackendUnavailable(f"The online store does not answer: {error}.") from error
+            raise self.unavailable(error) from error
+
+    def unavailable(self, error: sqlite3.DatabaseError) -> BackendUnavailable:
+        return BackendUnavailable(f"The online store does not answer: {error}.")
 
     def close(self) -> None:
         """This thread's connection."""

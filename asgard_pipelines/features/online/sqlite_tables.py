@@ -37,10 +37,9 @@ class ViewTables:
         self.feast, self.ours = quoted(name), quoted(f"asgard:{name}")
         # The last column is nothing; but Feast's table, if somebody made it anew, has none of that name, and
         # what ours says then belongs to the one before.
-        self.one_row = (
-            f"SELECT event_us, layout, packed, (SELECT asgard FROM {self.feast} LIMIT 0) "
-            f"FROM {self.ours} WHERE entity_key = ?"
-        )
+        columns = f"event_us, layout, packed, (SELECT asgard FROM {self.feast} LIMIT 0)"
+        self.one_row = f"SELECT {columns} FROM {self.ours} WHERE entity_key = ?"
+        self.several_rows = f"SELECT {columns}, entity_key FROM {self.ours} WHERE entity_key IN ({{}})"
         self.feast_rows = f"SELECT feature_name, value, event_ts FROM {self.feast} WHERE entity_key = ?"
 
     def make(self, db: sqlite3.Connection) -> None:
