@@ -46,13 +46,15 @@ class RedisStore(OnlineStore):
     def put(self, view: str, rows: EncodedRows) -> int:
         if not len(rows):
             return 0
-        together = isinstance(rows.keys, list) and len(rows) <= FEW
-        request = (request_of_few if together else request_of_many)(view, rows, self._suffix)
+        if isinstance(rows.keys, list) and len(rows) <= FEW:
+            request, calls = request_of_few(view, rows, self._suffix), 1
+        else:
+            request, calls = request_of_many(view, rows, self._suffix)
         # Asked twice it does the same: over a lost connection no PING need go before it.
-        found = self._wires.ask(request, len(rows))
+        found = self._wires.ask(request, calls)
         if _script_is_lost(found):
             self._load(PUT)
-            found = self._wires.ask(request, len(rows))
+            found = self._wires.ask(request, calls)
         return sum(required(found, self._wires.address))
 
     def swap(

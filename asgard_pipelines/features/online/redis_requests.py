@@ -1,8 +1,9 @@
-"""What is sent to Redis to put rows: a call of the script for each, written out as bytes."""
+"""What is sent to Redis to put rows: calls of the script, written out as bytes."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -15,11 +16,15 @@ import pyarrow.compute as pc
 from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.online.encoded_rows import EncodedRows
 from asgard_pipelines.features.online.redis_scripts import PUT, name_of
-from asgard_pipelines.features.online.redis_wire import bulk, command
-from asgard_pipelines.features.online.stamps import few_stamps, stamps
+from asgard_pipelines.features.online.redis_wire import bulk
+from asgard_pipelines.features.online.stamps import DIGITS, few_stamps, stamps
 from asgard_pipelines.features.online.value_bytes import varint, varints_joined
 
 _EMPTY = pa.scalar(b"", pa.binary())
+_ROWS_A_CALL = 64
+"""Nobody else is answered meanwhile: under a millisecond, of twenty features."""
+_LARGE = 1 << 30
+"""More bytes than Arrow's smaller type might take."""
 
 
 @lru_cache(4096)
@@ -51,50 +56,78 @@ def _feast_time(micros: int) -> bytes:
 
 
 def request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
-    """One call of the script for each row."""
+    """One call of the script."""
     keys, columns = rows.as_lists()
-    fields = [field(view, name) for name in rows.values]
-    head = [b"EVALSHA", name_of(PUT), b"1"]
-    stamped, times = few_stamps(rows.times), [_feast_time(at) for at in rows.times.event.tolist()]
+    times = [_feast_time(at) for at in rows.times.event.tolist()]
+    stamped = [
+        stamp.ljust(2 * DIGITS, b"0") + at for stamp, at in zip(few_stamps(rows.times), times, strict=True)
+    ]
     return b"".join(
-        command(
-            *head,
-            keys[place] + suffix,
-            time_field(view),
-            our_field(view),
-            stamped[place],
-            times[place],
-            *chain(*((name, column[place]) for name, column in zip(fields, columns, strict=True))),
+        (
+            _called(len(keys), len(columns)),
+            bulk(*(key + suffix for key in keys)),
+            _fields(view, tuple(rows.values), rows.times.created_or_none is not None),
+            bulk(*chain.from_iterable(zip(times, stamped, *columns, strict=True))),
         )
-        for place in range(len(keys))
     )
 
 
-def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> memoryview:
-    """The same, put together a column at a time."""
+def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> tuple[bytes, int]:
+    """Calls of the script, put together a column at a time; and how many."""
     rows = given.as_arrays()
-    head = b"*%d\r\n" % (8 + 2 * len(rows.values)) + bulk(b"EVALSHA", name_of(PUT), b"1")
-    stamped = stamps(rows.times)
-    width = len(stamped[0].as_py())
-    parts: list[Any] = [head, _lengths(rows.keys, len(suffix)), rows.keys]
-    parts += [suffix + b"\r\n" + bulk(time_field(view), our_field(view)) + b"$%d\r\n" % width, stamped]
-    between = b"\r\n"
-    for name, column in [("", feast_times(rows.times.event)), *rows.values.items()]:
-        parts += [between + (bulk(field(view, name)) if name else b""), _lengths(column), column]
-    made = pc.binary_join_element_wise(
-        *(
-            pa.scalar(one, pa.large_binary()) if isinstance(one, bytes) else one.cast(pa.large_binary())
-            for one in parts
-        ),
-        pa.scalar(b"\r\n", pa.large_binary()),
-        pa.scalar(b"", pa.large_binary()),
-    )
-    return memoryview(made.buffers()[2])[: int(pc.sum(pc.binary_length(made)).as_py())]
+    times, stamped = feast_times(rows.times.event), stamps(rows.times)
+    with_created = rows.times.created_or_none is not None
+    keys = _pieces([_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"])
+    parts: list[bytes | pa.Array] = [_lengths(times), times, b"\r\n"]
+    parts += [_lengths(times, 2 * DIGITS), stamped, b"" if with_created else b"0" * DIGITS, times, b"\r\n"]
+    for column in rows.values.values():
+        parts += [_lengths(column), column, b"\r\n"]
+    values = _pieces(parts)
+    fields = _fields(view, tuple(rows.values), with_created)
+    made: list[Any] = []
+    starts = range(0, len(rows), _ROWS_A_CALL)
+    for start in starts:
+        end = min(start + _ROWS_A_CALL, len(rows))
+        made += (_called(end - start, len(rows.values)), keys(start, end), fields, values(start, end))
+    return b"".join(made), len(starts)
 
 
-def _lengths(column: pa.Array, more: int = 0) -> pa.Array:
+def _called(rows: int, features: int) -> bytes:
+    fields = 2 + features
+    return b"*%d\r\n" % (5 + rows + fields * (1 + rows)) + bulk(b"EVALSHA", name_of(PUT), b"%d" % rows)
+
+
+@lru_cache(256)
+def _fields(view: str, features: tuple[str, ...], with_created: bool) -> bytes:
+    """What the script is told before the rows."""
+    names = [time_field(view), our_field(view), *(field(view, name) for name in features)]
+    return bulk(b"%d" % (2 * DIGITS if with_created else DIGITS), b"%d" % len(names), *names)
+
+
+def _pieces(parts: Sequence[bytes | pa.Array]) -> Callable[[int, int], memoryview]:
+    """Of each row the parts one after the other; what gives those of some rows in one piece."""
+    merged: list[Any] = []
+    for part in parts:
+        if merged and isinstance(part, bytes) and isinstance(merged[-1], bytes):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    large = sum(part.nbytes for part in merged if not isinstance(part, bytes)) > _LARGE
+    kind, width = (pa.large_binary(), np.int64) if large else (pa.binary(), np.int32)
+    typed = [pa.scalar(one, kind) if isinstance(one, bytes) else one.cast(kind) for one in merged]
+    made = pc.binary_join_element_wise(*typed, pa.scalar(b"", kind))
+    _, ends, data = made.buffers()
+    places, whole = np.frombuffer(ends, width), memoryview(data)
+    return lambda start, end: whole[places[start] : places[end]]
+
+
+def _lengths(column: pa.Array, more: int = 0) -> bytes | pa.Array:
+    """The same for all where all are of one length."""
     lengths = pc.binary_length(column).to_numpy(zero_copy_only=False) + more
-    if lengths.max() < 1 << 16:
-        table = pa.array([b"$%d\r\n" % length for length in range(int(lengths.max()) + 1)], pa.binary())
-        return table.take(pa.array(lengths))
+    least, most = int(lengths.min()), int(lengths.max())
+    if least == most:
+        return b"$%d\r\n" % most
+    if most < 1 << 16:
+        table = pa.array([b"$%d\r\n" % length for length in range(least, most + 1)], pa.binary())
+        return table.take(pa.array(lengths - least))
     return pa.array([b"$%d\r\n" % length for length in lengths.tolist()], pa.binary())

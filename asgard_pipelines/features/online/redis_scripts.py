@@ -20,11 +20,12 @@ local function varint(text, place)
   return value, place
 end
 
+-- The stamp of what is stored: 30 digits, after which others may stand.
 local function stored(key, time_field, our_field)
   local found = redis.call('HMGET', key, time_field, our_field)
   local time, ours = found[1], found[2]
   if not time then return nil end
-  if ours and string.sub(ours, 31) == time then return string.sub(ours, 1, 30) end
+  if ours and string.sub(ours, 31) == time then return ours end
   local seconds, nanos, place = 0, 0, 1  -- Feast wrote last: its time counts, and no created time
   while place <= #time do
     local tag, value = string.byte(time, place), 0
@@ -38,21 +39,29 @@ end
 PUT = (
     _STORED
     + """
--- ARGV: the fields of Feast's time and of our stamp, the stamp, Feast's time, then fields and values.
-local at = stored(KEYS[1], ARGV[1], ARGV[2])
-local stamp = ARGV[3]
-if at and string.sub(at, 1, #stamp) > stamp then return 0 end
-if #stamp == 15 then stamp = stamp .. '000000000000000' end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[4], ARGV[2], stamp .. ARGV[4], unpack(ARGV, 5))
-return 1
+-- KEYS: of many rows. ARGV: how many digits of a stamp count, how many fields a row has, those (Feast's time
+-- first, then ours), and row by row what they hold: ours the stamp and once more Feast's time.
+local digits, fields = tonumber(ARGV[1]), tonumber(ARGV[2])
+local pairs, landed, place = {}, 0, 2 + fields
+for number = 1, fields do pairs[2 * number - 1] = ARGV[2 + number] end
+for row = 1, #KEYS do
+  local at = stored(KEYS[row], pairs[1], pairs[3])
+  if not at or string.sub(at, 1, digits) <= string.sub(ARGV[place + 2], 1, digits) then
+    for number = 1, fields do pairs[2 * number] = ARGV[place + number] end
+    redis.call('HSET', KEYS[row], unpack(pairs))
+    landed = landed + 1
+  end
+  place = place + fields
+end
+return landed
 """
 )
 
 SWAP = (
     _STORED
     + """
--- ARGV: the two fields, the stamp that is expected, how many fields go, those, then as above from the stamp
--- on; or nothing.
+-- ARGV: the two fields, the stamp that is expected, how many fields go, those, then the stamp, Feast's time,
+-- fields and values; or nothing.
 local at = stored(KEYS[1], ARGV[1], ARGV[2])
 local expected, gone = ARGV[3], tonumber(ARGV[4])
 if not at or string.sub(at, 1, #expected) ~= expected then return 0 end
