@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from asgard_pipelines.features.kinds import arrow_type
 
 _WRONG = (ValueError, TypeError, OverflowError)
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)
+_EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_FLOAT32 = 3.4028235677973366e38
 """From here on a number rounds to no finite float32."""
 
@@ -60,9 +60,11 @@ def given_key(value: Any, dtype: str) -> str | int:
 def given_time(value: Any) -> int:
     """ISO 8601 as microseconds since 1970. Raises ValueError, TypeError, OverflowError."""
     time = datetime.fromisoformat(value)
-    if time.tzinfo is not None:
-        time = time.astimezone(UTC).replace(tzinfo=None)
-    return (time - _EPOCH) // _MICROSECOND
+    if time.tzinfo is None:
+        since = time - _EPOCH
+    else:
+        since = (time if time.tzinfo is UTC else time.astimezone(UTC)) - _EPOCH_UTC
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _whole_as_they_are(bits: int) -> Callable[[Sequence[Any]], bool]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from asgard_pipelines.declarations import Declarations, FeatureView
@@ -74,14 +75,12 @@ class _Check:
 
     def result(self) -> CheckedRecords:
         named = [self._named(place, record) for place, record in enumerate(self.records)]
-        columns = {
-            key: self._column(key, given, [one.get(key) for one in named], key=True)
-            for key, given in self.keys.items()
-        }
-        values = [one.get(FEATURES) or {} for one in named]
-        for name, given in self.features.items():
-            columns[name] = self._column(name, given, [one.get(name) for one in values])
-        event = [self._time(place, one.get(EVENT_TIMESTAMP)) for place, one in enumerate(named)]
+        columns = {}
+        for key, values in _columns(list(self.keys), named):
+            columns[key] = self._column(key, self.keys[key], values, key=True)
+        for name, values in _columns(list(self.features), [one[FEATURES] for one in named]):
+            columns[name] = self._column(name, self.features[name], values)
+        event = [self._time(place, one[EVENT_TIMESTAMP]) for place, one in enumerate(named)]
         warnings = self._ahead(event)
         if self.errors:
             right = [place for place in range(len(named)) if place not in self.errors]
@@ -94,20 +93,23 @@ class _Check:
         self.errors.setdefault(place, Verdict(place, about, message))
 
     def _named(self, place: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The record, its keys under the names of join keys; empty where names are wrong."""
+        """The record, its keys under the names of join keys; all nulls where names are wrong."""
         if record.keys() != self.names:
             record = {self.key_of.get(name, name): value for name, value in record.items()}
             if not self._right_names(place, record.keys(), self.names, "The record"):
-                return {}
+                return self._nulls()
         features = record[FEATURES]
         if not isinstance(features, Mapping):
             self._wrong(place, FEATURES, "`features` has to be an object: feature names and their values.")
-            return {}
+            return self._nulls()
         if features.keys() != self.features.keys() and not self._right_names(
             place, features.keys(), self.features.keys(), "`features`"
         ):
-            return {}
+            return self._nulls()
         return record
+
+    def _nulls(self) -> Mapping[str, Any]:
+        return dict.fromkeys(self.names) | {FEATURES: dict.fromkeys(self.features)}
 
     def _right_names(self, place: int, found: Any, wanted: Any, what: str) -> bool:
         missing, extra = sorted(wanted - found), sorted(found - wanted)
@@ -151,3 +153,12 @@ class _Check:
             for place, at in enumerate(event)
             if at > latest and place not in self.errors
         ]
+
+
+def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Sequence[Any]]]:
+    """All rows have all names."""
+    if len(names) == 1:
+        return [(names[0], [row[names[0]] for row in rows])]
+    if not rows:
+        return [(name, []) for name in names]
+    return zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True) if names else []

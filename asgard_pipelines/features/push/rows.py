@@ -49,18 +49,22 @@ class PushedRows:
 
     def newest(self, keys: Sequence[str]) -> PushedRows:
         """The newest row of each key; of several with equal event times the one acknowledged last."""
-        if len(self) == 1:
-            return self
+        rows = list(zip(*(self.columns[key] for key in keys), strict=True)) if keys else [()] * len(self)
         best: dict[tuple[Any, ...], int] = {}
-        rows = zip(*(self.columns[key] for key in keys), strict=True) if keys else [()] * len(self)
+        event = self.event
         for place, key in enumerate(rows):
-            held = best.get(key)
-            if held is None or self.event[place] >= self.event[held]:
+            held = best.setdefault(key, place)
+            if held != place and event[place] >= event[held]:
                 best[key] = place
+        if len(best) == len(rows):
+            return self
         places = list(best.values())
-        columns = {name: [values[place] for place in places] for name, values in self.columns.items()}
-        event = [self.event[place] for place in places]
-        return PushedRows(columns, event, [self.created[place] for place in places])
+
+        def taken(values: list[Any]) -> list[Any]:
+            return list(map(values.__getitem__, places))
+
+        columns = {name: taken(values) for name, values in self.columns.items()}
+        return PushedRows(columns, taken(event), taken(self.created))
 
     def table(self, view: FeatureView, key_types: Mapping[str, str]) -> pa.Table:
         """As Arrow: join keys and features by their names, times by those of the view's columns."""
