@@ -143,14 +143,14 @@ class Catalog:
 
     def pinned(self, pin: Pin) -> PinnedTable:
         """Raises TableNotFound, SnapshotNotFound."""
-        table = self.load(pin.table)
-        metadata = table.metadata
-        if pin.snapshot_id is None:
-            return PinnedTable(pin, metadata, table.io)
-        snapshot = snapshot_of(table, pin.snapshot_id)
-        if snapshot.schema_id is not None and snapshot.schema_id != metadata.current_schema_id:
-            metadata = metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
-        return PinnedTable(pin, metadata, table.io)
+        return _pinned(self.load(pin.table), pin)
+
+    def both_pinned(self, before: Pin, after: Pin) -> tuple[PinnedTable, PinnedTable]:
+        """The metadata of one table at two pins is read once. Raises TableNotFound, SnapshotNotFound."""
+        if before.table != after.table:
+            return self.pinned(before), self.pinned(after)
+        table = self.load(after.table)
+        return _pinned(table, before), _pinned(table, after)
 
     def state(self, name: str) -> TableState:
         """Raises TableNotFound."""
@@ -165,6 +165,17 @@ class Catalog:
             properties=dict(table.properties),
             location=table.location(),
         )
+
+
+def _pinned(table: Table, pin: Pin) -> PinnedTable:
+    """Raises SnapshotNotFound."""
+    metadata = table.metadata
+    if pin.snapshot_id is None:
+        return PinnedTable(pin, metadata, table.io)
+    snapshot = snapshot_of(table, pin.snapshot_id)
+    if snapshot.schema_id is not None and snapshot.schema_id != metadata.current_schema_id:
+        metadata = metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
+    return PinnedTable(pin, metadata, table.io)
 
 
 def _patient(properties: dict[str, str]) -> dict[str, str]:

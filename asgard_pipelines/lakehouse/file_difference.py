@@ -10,10 +10,12 @@ from typing import TypeAlias
 import numpy as np
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.table import FileScanTask
+from pyiceberg.manifest import ManifestContent, ManifestFile
+from pyiceberg.table import FileScanTask, ManifestGroupPlanner
 from pyiceberg.types import DateType, IntegerType, LongType
 
 from asgard_pipelines.lakehouse.catalog import PinnedTable
+from asgard_pipelines.lakehouse.file_bounds import may_share_rows
 from asgard_pipelines.lakehouse.filters import column_kind, expression
 from asgard_pipelines.lakehouse.picked_files import Tally
 from asgard_pipelines.lakehouse.pinned_source import Picked, PinnedSource, column_bytes, deleted_rows
@@ -24,6 +26,8 @@ from asgard_pipelines.lakehouse.sources import Positions, Source
 
 _Rows: TypeAlias = dict[str, Positions | None]
 """Path -> some rows of the file, or None for all."""
+_Tasks: TypeAlias = dict[str, FileScanTask]
+"""Data files by their paths."""
 _TIME_BYTES, _DATE_BYTES = 8, 4
 _DAY = 86_400_000_000
 _EVER = np.iinfo(np.int64)
@@ -50,7 +54,7 @@ class FileDifference:
     def __init__(self, before: PinnedTable | None, after: PinnedTable) -> None:
         self.after = after
         self._before = None if before is None else PinnedTable(before.pin, after.metadata, after.io)
-        then, now = _files(self._before) if self._before else {}, _files(after)
+        then, now = _files_of_both(self._before, after) if self._before else ({}, _files(after))
         self._then, self._now = then, now
         self._gone = [task for path, task in then.items() if path not in now]
         self._come = [task for path, task in now.items() if path not in then]
@@ -61,8 +65,9 @@ class FileDifference:
 
     def figures(self, columns: Sequence[str], keys: Sequence[str] = ()) -> FileFigures:
         """Of the files that differ, delete files among them, from the table's metadata alone. Where files
-        both went and came, all of their columns are compared."""
-        read = self.after.arrow_schema.names if self._gone and self._come else columns
+        both went and came, all of their columns are compared, unless their bounds settle it."""
+        both = self._gone and self._come and may_share_rows(self.after.schema, self._gone, self._come)
+        read = self.after.arrow_schema.names if both else columns
         deletes = {
             one.file_path: one
             for then, now in self._deleted_from
@@ -92,7 +97,7 @@ class FileDifference:
 
         Rows that stand equal on both sides cancel, as often as they do: a rewrite that leaves the rows as
         they are gives nothing. To find out, all columns of the files that differ are read; where files only
-        came, or only went, none are.
+        came, or only went, or by their bounds no two rows can be equal, none are.
 
         Args:
             due: rows that meet one of these are given as if they had come, wherever they stand.
@@ -100,7 +105,7 @@ class FileDifference:
         gone, come = self._redeleted()
         gone |= dict.fromkeys(task.file.file_path for task in self._gone)
         come |= dict.fromkeys(task.file.file_path for task in self._come)
-        if self._before is not None and gone and come:
+        if self._before is not None and gone and come and self._may_share_rows(gone, come):
             from asgard_pipelines.lakehouse.row_difference import net_positions  # imports DuckDB
 
             before = self._picked(self._before, self._then, gone, tally)
@@ -112,6 +117,10 @@ class FileDifference:
         went = self._picked(self._before, self._then, gone, tally) if self._before else None
         came = self._picked(self.after, self._now, come, tally)
         return (went if gone else None, came if come else None)
+
+    def _may_share_rows(self, gone: _Rows, come: _Rows) -> bool:
+        removed, added = [self._then[path] for path in gone], [self._now[path] for path in come]
+        return may_share_rows(self.after.schema, removed, added)
 
     def _with_due(self, come: _Rows, due: Sequence[TimeRange], tally: Tally) -> _Rows:
         """The rows that came, and those of other files that meet one of `due`."""
@@ -185,8 +194,30 @@ def _range(table: PinnedTable, tasks: Sequence[FileScanTask], column: str) -> in
     return max(values) - min(values) + 1
 
 
-def _files(table: PinnedTable) -> dict[str, FileScanTask]:
-    """Data files by their paths."""
+def _files_of_both(before: PinnedTable, after: PinnedTable) -> tuple[_Tasks, _Tasks]:
+    """Manifests that both have, mostly nearly all, are read once: what they list is the same, unless there
+    are delete files."""
+    then, now = _manifests(before), _manifests(after)
+    if any(one.content == ManifestContent.DELETES for one in (*then.values(), *now.values())):
+        return _files(before), _files(after)
+    shared = _listed(after, [one for path, one in now.items() if path in then])
+    return (
+        shared | _listed(before, [one for path, one in then.items() if path not in now]),
+        shared | _listed(after, [one for path, one in now.items() if path not in then]),
+    )
+
+
+def _manifests(table: PinnedTable) -> dict[str, ManifestFile]:
+    snapshot = table.snapshot
+    return {} if snapshot is None else {one.manifest_path: one for one in snapshot.manifests(table.io)}
+
+
+def _listed(table: PinnedTable, manifests: Sequence[ManifestFile]) -> _Tasks:
+    tasks = ManifestGroupPlanner(table.metadata, table.io).plan_files(manifests)
+    return {task.file.file_path: task for task in tasks}
+
+
+def _files(table: PinnedTable) -> _Tasks:
     return {task.file.file_path: task for task in plan(table, AlwaysTrue())}
 
 

@@ -245,7 +245,9 @@ class Lakehouse:
         Raises:
             TableNotFound, SnapshotNotFound
         """
-        return FileDifference(self.catalog.pinned(before) if before else None, self.catalog.pinned(after))
+        if before is None:
+            return FileDifference(None, self.catalog.pinned(after))
+        return FileDifference(*self.catalog.both_pinned(before, after))
 
     def same_columns(self, before: Pin, after: Pin, columns: Sequence[str]) -> bool:
         """Whether both snapshots mean the same by these names (a column may have ended and begun anew).
@@ -253,8 +255,8 @@ class Lakehouse:
         Raises:
             TableNotFound, SnapshotNotFound
         """
-        then, now = self.catalog.pinned(before).schema, self.catalog.pinned(after).schema
-        known = [{field.name: field.field_id for field in schema.fields} for schema in (then, now)]
+        both = self.catalog.both_pinned(before, after)
+        known = [{field.name: field.field_id for field in table.schema.fields} for table in both]
         return all(known[0].get(column) == known[1].get(column) for column in columns)
 
     def figures(
@@ -292,6 +294,4 @@ class Lakehouse:
 
         if before == after:
             return Changes(0, 0, None, None)
-        return changes(
-            self.catalog.pinned(before), self.catalog.pinned(after), time_column, self.settings.thread_count
-        )
+        return changes(*self.catalog.both_pinned(before, after), time_column, self.settings.thread_count)

@@ -150,5 +150,6 @@ def _is_overtaken(lakehouse: Lakehouse, pin: Pin, former: Pin) -> bool:
     """Whether the store was brought to a snapshot that was made from the pinned one and still stands."""
     if pin == former or pin.snapshot_id is None or former.snapshot_id is None:
         return False
-    stands = lakehouse.descends(lakehouse.pin(pin.table), former.snapshot_id)
-    return stands and lakehouse.descends(former, pin.snapshot_id)
+    if not lakehouse.descends(former, pin.snapshot_id):
+        return False
+    return lakehouse.descends(lakehouse.pin(pin.table), former.snapshot_id)

@@ -6,8 +6,8 @@ A key's newest added row is written guarded. That is all, unless
 - the row that the store has was removed, and no newer one came: then the newest one that is left takes its
   place, or it is deleted, if the store still has it by then.
 
-Only for keys of which that may be so is the store asked for its times, and only for those of which it is so are
-other files read, pruned by key, and by time where that is known.
+Only for keys of which that may be so is the store asked for its times, and only for those of which it is so
+are other files read, pruned by key, and by time where that is known.
 """
 
 from __future__ import annotations

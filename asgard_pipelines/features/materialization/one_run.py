@@ -159,7 +159,8 @@ def _release(settings: Settings, lakehouse: Lakehouse, view: str, tables: Iterab
         if lakehouse.exists(table):
             tags = lakehouse.tags(table).items()
             done = [name for name, at in tags if name.startswith(_prefix(view)) and at not in needed]
-            lakehouse.untag(table, done)
+            if done:
+                lakehouse.untag(table, done)
 
 
 def _aware(instant: datetime) -> datetime:
