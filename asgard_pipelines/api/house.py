@@ -14,6 +14,7 @@ from fastapi import BackgroundTasks
 
 from asgard_pipelines.api.features.addresses import is_near
 from asgard_pipelines.api.features.held_reads import HeldReads
+from asgard_pipelines.api.features.shared_reads import SharedReads
 from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import BackendUnavailable
@@ -41,8 +42,8 @@ class House:
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
         self.metrics = RequestMetrics(settings)
-        self.store_is_near = is_near(settings.online_store_url)
         self.held_reads = HeldReads(self)
+        self.shared_reads = SharedReads(near=is_near(settings.online_store_url))
         """Of the online store, for the server's event loop."""
 
     @contextmanager

@@ -3,6 +3,7 @@ other routes."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from fastapi import Depends, FastAPI, Request
-from httpx import Response
+from httpx import ASGITransport, AsyncClient, Response
 from starlette.testclient import TestClient
 
 from asgard_pipelines.api import create_app
@@ -290,3 +291,53 @@ def test_while_the_repo_cannot_be_read_what_was_declared_before_is_served(
     assert "what was declared before is served on" in caplog.text
     listed = shop.get("/api/v1/features/entities")
     assert listed.json()["error"]["code"] == "INVALID_DECLARATIONS"
+
+
+def test_those_who_ask_at_once_get_each_their_own(house_settings: Settings, shop: TestClient) -> None:
+    """Small reads of one turn of the loop are one read; nobody shall be able to tell."""
+    customers = ["a", "b", "ü", "x"]
+    asked = [
+        {
+            "entities": {"customer_id": [customers[(one + more) % 4] for more in range(one % 11)]},
+            "features": of,
+        }
+        for one in range(100)
+        for of in (["customer:age"], ["customer:spent", "customer:age"])
+    ]
+    asked[7] = {"entities": {"customer_id": [None]}, "features": ["customer:age"]}
+
+    async def together() -> list[dict[str, Any]]:
+        transport = ASGITransport(create_app(house_settings))
+        async with AsyncClient(transport=transport, base_url=LOOPBACK) as client:
+            answers = await asyncio.gather(*(client.post(ROUTE, json=one) for one in asked))
+        return [answer.json() for answer in answers]
+
+    alone = [shop.post(ROUTE, json=one).json() for one in asked]
+    for ours, theirs in zip(asyncio.run(together()), alone, strict=True):
+        for answer in (ours, theirs):
+            answer.get("error", {}).pop("request_id", None)
+            answer.get("metadata", {}).pop("latency_ms", None)
+        assert ours == theirs
+    assert "error" in alone[7]
+
+
+def test_a_store_that_does_not_answer_answers_none_of_them(
+    house_settings: Settings, shop: TestClient
+) -> None:
+    body = {"entities": {"customer_id": ["a"]}, "features": ["customer:age"]}
+    file = Path(house_settings.online_store_url.removeprefix("sqlite:///"))
+
+    async def together() -> list[int]:
+        transport = ASGITransport(create_app(house_settings))
+        async with AsyncClient(transport=transport, base_url=LOOPBACK) as client:
+            return [
+                one.status_code
+                for one in await asyncio.gather(*(client.post(ROUTE, json=body) for _ in "abc"))
+            ]
+
+    assert asyncio.run(together()) == [200, 200, 200]
+    for part in list(file.parent.glob(f"{file.name}*")):  # with its log
+        part.unlink()
+    file.write_bytes(b"no database" * 1000)
+    time.sleep(0.2)  # so long a deleted file may still be read
+    assert asyncio.run(together()) == [503, 503, 503]

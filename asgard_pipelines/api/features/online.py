@@ -10,22 +10,19 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from pydantic_core import to_json
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from asgard_pipelines.api.access import bearer, needs
 from asgard_pipelines.api.direct import JsonBytes, direct
 from asgard_pipelines.api.features.bodies import OnlineFeaturesBody, Value
 from asgard_pipelines.api.features.held_reads import Asked
+from asgard_pipelines.api.features.shared_reads import RowsJson
 
 if TYPE_CHECKING:
     from asgard_pipelines.api.house import House
-    from asgard_pipelines.features.online import OnlineAnswer
 
 router = APIRouter(prefix="/api/v1/features", tags=["feature store"], dependencies=[Depends(bearer)])
 Status = Literal["FOUND", "NOT_FOUND", "EXPIRED"]
-_AT_ONCE = 256
-"""Of a store that is near, a read of no more keys is done at once: a thread would cost all others more."""
 
 
 class OnlineMetadata(BaseModel):
@@ -62,14 +59,13 @@ async def get_online_features(
     began = time.perf_counter()
     asked = Asked(body.feature_service, tuple(body.features or ()), body.full_feature_names)
     answer = await timed_read(request, asked, body.entities)
-    parts = _parts(body, answer)
-    told = b'"metadata":{"latency_ms":%.3f,"features_count":%d,"entities_count":%d}}'
+    told = b'%b"metadata":{"latency_ms":%.3f,"features_count":%d,"entities_count":%d}}'
+    made = _answer(body, answer)
     milliseconds = (time.perf_counter() - began) * 1000
-    parts.append(told % (milliseconds, len(answer.names), answer.count))
-    return JsonBytes(b"".join(parts))
+    return JsonBytes(told % (made, milliseconds, len(answer.names), len(answer.rows)))
 
 
-async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list[Any]]) -> OnlineAnswer:
+async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list[Any]]) -> RowsJson:
     """Entity or join key -> values, as columns.
 
     Raises:
@@ -80,39 +76,34 @@ async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list
     house: House = request.app.state.house
     held = house.held_reads
     read = held.known(asked) or await held.prepared(asked)
-    if house.store_is_near and max(map(len, entities.values()), default=1) <= _AT_ONCE:
-        answer = read.read(entities)
-    else:
-        answer = await run_in_threadpool(read.read, entities)
+    answer = await house.shared_reads.read(read, entities)
     house.metrics.online.observe(time.perf_counter() - began)
     return answer
 
 
-def keyed(keys: Sequence[bytes], answer: OnlineAnswer) -> tuple[bytes, bytes]:
+def keyed(keys: Sequence[bytes], answer: RowsJson) -> tuple[bytes, bytes]:
     """The insides of two JSON objects: key -> features, key -> statuses. `keys` are JSON."""
-    features, statuses = answer.rows_json(), answer.statuses_json()
     return (
-        b",".join([b"%b:%b" % pair for pair in zip(keys, features, strict=True)]),
-        b",".join([b"%b:%b" % pair for pair in zip(keys, statuses, strict=True)]),
+        b",".join([b"%b:%b" % pair for pair in zip(keys, answer.rows, strict=True)]),
+        b",".join([b"%b:%b" % pair for pair in zip(keys, answer.statuses, strict=True)]),
     )
 
 
-def _parts(body: OnlineFeaturesBody, answer: OnlineAnswer) -> list[bytes]:
-    """The answer up to its metadata."""
+def _answer(body: OnlineFeaturesBody, answer: RowsJson) -> bytes:
+    """Up to its metadata."""
     head = b'{"feature_service":%b,"entities":%b,' % (_json(body.feature_service), _json(body.entities))
     if len(body.entities) == 1:
         [values] = body.entities.values()
         keys = [_json(value if isinstance(value, str) else _named(value)) for value in values]
         found, told = keyed(keys, answer)
-        return [head, b'"features":{', found, b'},"statuses":{', told, b"},"]
-    features, statuses = answer.rows_json(), answer.statuses_json()
+        return b'%b"features":{%b},"statuses":{%b},' % (head, found, told)
     columns = list(body.entities.items())
     rows = [
         b'{"entities":%b,"features":%b,"statuses":%b}'
-        % (_json({name: values[place] for name, values in columns}), features[place], statuses[place])
-        for place in range(answer.count)
+        % (_json({name: values[place] for name, values in columns}), features, statuses)
+        for place, (features, statuses) in enumerate(zip(answer.rows, answer.statuses, strict=True))
     ]
-    return [head, b'"features":{},"statuses":{},"results":[', b",".join(rows), b"],"]
+    return b'%b"features":{},"statuses":{},"results":[%b],' % (head, b",".join(rows))
 
 
 def _named(value: Any) -> str:

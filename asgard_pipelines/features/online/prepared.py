@@ -137,16 +137,22 @@ class PreparedRead:
             TypeMismatch: a value that is no key of its entity.
             BackendUnavailable
         """
-        return self._answer(self.entities.take(entities), as_of)
+        return self.of_keys(self.entities.take(entities), as_of)
 
     def read_rows(self, entities: Sequence[Mapping[str, Any]], as_of: datetime | None = None) -> OnlineAnswer:
         """The same of rows."""
         keys = self.entities.of_rows(entities)
-        return self._answer(keys, as_of, None if keys else len(entities))
+        return self.of_keys(keys, as_of, None if keys else len(entities))
 
-    def _answer(
-        self, keys: dict[str, list[Any]], as_of: datetime | None, rows: int | None = None
+    def of_keys(
+        self, keys: Mapping[str, list[Any]], as_of: datetime | None = None, rows: int | None = None
     ) -> OnlineAnswer:
+        """The same of keys as `entities` gives them. `rows`: how many, where there are none to count.
+
+        Raises:
+            TypeMismatch: a key holds half a character.
+            BackendUnavailable
+        """
         count = rows if rows is not None else len(next(iter(keys.values()))) if keys else 1
         now = time.time_ns() // 1000 if as_of is None else _micros(as_of)
         try:
