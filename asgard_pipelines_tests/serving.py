@@ -89,13 +89,13 @@ def served(shop: Any) -> Iterator[House]:
 
 
 @contextmanager
-def api(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def api(port: int, log: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     """The API alone, as the house starts it, for this process's environment; once it answers; killed at the
-    end."""
+    end. `more` goes to uvicorn."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "asgard_pipelines.api.server:application"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=output, stderr=output, env=os.environ
+            [*command, "--port", str(port), *more], stdout=output, stderr=output, env=os.environ
         )
     try:
         until(lambda: _answers(port), 60, log.read_text)

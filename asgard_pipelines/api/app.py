@@ -68,12 +68,16 @@ The API declares, asks the graph to run, and reads results. What it starts is an
 the same assets, lineage and checks. Every error has one shape; its `code` is stable.
 """
 
+_CUT_OFF_SECONDS = 2.0
+
 
 @asynccontextmanager
 async def _started(app: FastAPI) -> AsyncIterator[None]:
     """Whoever was at work last may have died in the midst of it."""
     telling = asyncio.create_task(run_in_threadpool(app.state.house.catch_up))
     yield
+    if cut_off := [task for task in asyncio.all_tasks() if task.cancelling()]:
+        await asyncio.wait(cut_off, timeout=_CUT_OFF_SECONDS)  # else uvicorn ends before they are answered
     telling.cancel()
     await run_in_threadpool(app.state.house.close)
 

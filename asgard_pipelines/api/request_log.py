@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asgard_pipelines.api.context import request_id, set_request_id
 from asgard_pipelines.api.envelope import answer_to
 from asgard_pipelines.api.headers import header
+from asgard_pipelines.errors import BackendUnavailable
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STOPPING = "The server stops: send it again. With the same Idempotency-Key nothing is done twice."
 GONE = 499
 """In the log only: the caller hung up before all was said."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -58,8 +60,9 @@ class RequestLog:
             await self.app(scope, receive, answer)
         except ClientDisconnect:
             status = GONE
-        except Exception as error:
-            refusal = answer_to(error)
+        except (Exception, asyncio.CancelledError) as error:
+            # A task is cancelled when the server stops, and has waited for it.
+            refusal = answer_to(error if isinstance(error, Exception) else BackendUnavailable(_STOPPING))
             if not status:
                 await refusal(scope, receive, answer)
             elif not ended:  # too late to say so: the connection breaks off

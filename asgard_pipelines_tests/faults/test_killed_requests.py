@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,23 @@ def test_a_killed_request_can_be_sent_again(
             assert again[0] in (200, 404)  # ended by the first try, or by this one
             assert body["name"] not in standing
     assert len(survived) < 6
+
+
+def test_a_request_that_a_stop_cuts_off_is_told_to_come_again(
+    house_settings: Settings, view_body: dict[str, Any], tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "api.log"
+    address = f"http://127.0.0.1:{port}"
+    with api(port, log, "--timeout-graceful-shutdown", "0") as process, ThreadPoolExecutor() as pool:
+        asked = pool.submit(send, address, "POST", "/feast/features", view_body, "key")
+        time.sleep(0.3)  # the first declaration imports Feast, which takes longer
+        process.terminate()
+        answer = asked.result(60)
+        process.wait(60)
+    assert answer is not None
+    assert (answer[0], answer[1]["error"]["code"]) == (503, "BACKEND_UNAVAILABLE")
+    with api(port, log):
+        again = send(address, "POST", "/feast/features", view_body, "key")
+    assert again is not None
+    assert again[0] in (200, 201)
+    assert [one.name for one in made(house_settings) if one.kind == "feature_view"] == [view_body["name"]]
