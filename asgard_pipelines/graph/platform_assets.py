@@ -18,7 +18,7 @@ from asgard_pipelines.state import Probe, forget_probes, made_by_author, probes,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_REACH = timedelta(days=30)
+_WEEK, _REACH = timedelta(days=7), timedelta(days=30)
 _PROBED_EVERY_SECONDS = 60
 
 
@@ -89,7 +89,7 @@ def _pipelines(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> "
     from asgard_pipelines.graph.run_facts import platform_history
     from asgard_pipelines.monitoring import pipeline_activity
 
-    history = platform_history(instance, run.lakehouse, now)
+    history = platform_history(instance, run.lakehouse, now - _WEEK)
     return pipeline_activity(history.runs, history.written, now)
 
 
@@ -97,7 +97,7 @@ def _users(run: PinnedRun, instance: dg.DagsterInstance, now: datetime) -> "pa.T
     from asgard_pipelines.graph.run_facts import platform_history
     from asgard_pipelines.monitoring import user_activity
 
-    history = platform_history(instance, run.lakehouse, now)
+    history = platform_history(instance, run.lakehouse, now - _REACH, by_users=True)
     return user_activity(history.runs, made_by_author(run.settings, now - _REACH), now)
 
 

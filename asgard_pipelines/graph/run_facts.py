@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from asgard_pipelines.state import run_pins
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
 
-_REACH = timedelta(days=30)
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 _ANONYMOUS = "__"
 """How Dagster's own names begin, that of the job for assets chosen by hand among them."""
@@ -32,11 +31,16 @@ class PlatformHistory:
     written: list[RowsWritten]
 
 
-def platform_history(instance: dg.DagsterInstance, lakehouse: Lakehouse, now: datetime) -> PlatformHistory:
-    """Of the runs that ended in the 30 days before `now` (UTC)."""
+def platform_history(
+    instance: dg.DagsterInstance, lakehouse: Lakehouse, since: datetime, *, by_users: bool = False
+) -> PlatformHistory:
+    """Of the runs that ended since then; `by_users`: of those alone that somebody asked for. A run's events
+    and pins, which take the time, are read of no others."""
     reader = _Reader(instance, lakehouse)
     history = PlatformHistory([], [])
-    for record in _ended(instance, now - _REACH):
+    for record in _ended(instance, since):
+        if by_users and PRINCIPAL_TAG not in record.dagster_run.tags:
+            continue
         if record.start_time and record.end_time:
             facts, written = reader.read(record)
             history.runs.append(facts)

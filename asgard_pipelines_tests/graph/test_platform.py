@@ -48,6 +48,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, 
     return settings, declarations
 
 
+def _long_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(days=30)
+
+
 def _online(settings: Settings, declarations: Declarations, view: str, key: str) -> dict[str, object]:
     [declared] = [one for one in declarations.views if one.name == view]
     refs = [FeatureRef(view=view, feature=one.name, dtype=one.dtype) for one in declared.features]
@@ -67,7 +71,9 @@ def test_runs_users_and_services_are_described_by_what_happened(
             job.execute_in_process(instance=instance, asset_selection=built, tags={PRINCIPAL_TAG: "ann"})
         job = loaded.resolve_job_def("describe_platform_job")
         assert job.execute_in_process(instance=instance).success
-        history = platform_history(instance, Lakehouse(settings), datetime.now(UTC))
+        history = platform_history(instance, Lakehouse(settings), _long_ago())
+        of_users = platform_history(instance, Lakehouse(settings), _long_ago(), by_users=True)
+        assert platform_history(instance, Lakehouse(settings), datetime.now(UTC)).runs == []
     pipeline = _online(settings, declarations, "pipeline_features", "gold/visitors")
     assert (pipeline["success_rate_7d"], pipeline["error_count_7d"]) == (1.0, 0)
     assert isinstance(pipeline["avg_duration_7d"], float)
@@ -77,6 +83,7 @@ def test_runs_users_and_services_are_described_by_what_happened(
     catalog = _online(settings, declarations, "connector_features", "catalog")
     assert (catalog["uptime_percentage_7d"], catalog["error_rate_7d"]) == (100.0, 0.0)
     assert sum(run.job == "describe_platform_job" for run in history.runs) == 1
+    assert [run.user for run in of_users.runs] == ["ann", "ann"]
     assert [one.rows for one in history.written if "gold/visitors" in one.pipelines] == [3]
 
 
@@ -108,7 +115,7 @@ def test_a_failed_run_counts_as_an_error(project: tuple[Settings, Declarations])
         assert not job.execute_in_process(
             instance=instance, asset_selection=built, raise_on_error=False
         ).success
-        [run] = platform_history(instance, Lakehouse(settings), datetime.now(UTC)).runs
+        [run] = platform_history(instance, Lakehouse(settings), _long_ago()).runs
     assert (run.succeeded, run.assets, run.job) == (False, ("gold/visitors",), None)
 
 
