@@ -92,6 +92,9 @@ class EncodedRows:
             return self
         return self.take(pc.sort_indices(self.keys).to_numpy().astype(np.int64))
 
+    def key_list(self) -> list[bytes]:
+        return _as_list(self.keys)
+
     def as_lists(self) -> tuple[list[bytes], list[list[bytes]]]:
         """The keys, and the columns of values in their order."""
         return _as_list(self.keys), [_as_list(column) for column in self.values.values()]

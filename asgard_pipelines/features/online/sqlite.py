@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.encoded_rows import NO_CREATED, EncodedRows, Times
 from asgard_pipelines.features.online.sqlite_file import SqliteFile, feast_seconds, utc_micros
 from asgard_pipelines.features.online.sqlite_reader import SqliteReader
-from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed
+from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed, view_tables
 from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
 _TOKENS = "asgard_tokens"
@@ -47,9 +47,8 @@ class SqliteStore(OnlineStore):
         tables = self.tables(view)
         rows = rows.by_key()  # as they stand in the file: its pages are written one after the other
         with self.file.writing(lasting=lasting) as db:
-            tables.make(db)
-            if db.execute(f"SELECT 1 FROM {tables.feast} LIMIT 1").fetchone():
-                stored, known = _stored(tables, rows.as_lists()[0], db)
+            if tables.hold_rows(db):
+                stored, known = _stored(tables, rows.key_list(), db)
                 landing = ~known | rows.times.may_follow(stored)
                 rows = rows if landing.all() else rows.take(np.flatnonzero(landing))
             _insert(tables, rows, db)
@@ -128,7 +127,7 @@ class SqliteStore(OnlineStore):
             raise self.file.unavailable(error) from error
 
     def tables(self, view: str) -> ViewTables:
-        return ViewTables(self._name(view))
+        return view_tables(self._name(view))
 
     def _name(self, view: str) -> str:
         return f"{self.project}_{view}"
@@ -136,25 +135,37 @@ class SqliteStore(OnlineStore):
 
 def _insert(tables: ViewTables, rows: EncodedRows, db: sqlite3.Connection) -> None:
     """A row's features in one statement, which binds key and times once; then the row in one piece."""
-    event, created = rows.times.event, rows.times.created
-    known = rows.times.has_created.tolist()
-    seconds = feast_seconds(event)
-    created_seconds = _where(known, feast_seconds(np.where(known, created, 0)))
+    seconds = feast_seconds(rows.times.event)
+    created, created_seconds = _created(rows.times)
     keys, columns = rows.as_lists()
-    names = list(rows.values)
+    names = tuple(rows.values)
     for start in range(0, len(names), _FEATURES_AT_ONCE):
-        some = names[start : start + _FEATURES_AT_ONCE]
-        each = [f"(?1, {_text(name)}, ?{4 + place}, ?2, ?3, 1)" for place, name in enumerate(some)]
-        db.executemany(
-            f"INSERT OR REPLACE INTO {tables.feast} (entity_key, feature_name, value, event_ts, "
-            f"created_ts, asgard) VALUES {', '.join(each)}",
-            zip(keys, seconds, created_seconds, *columns[start : start + _FEATURES_AT_ONCE], strict=True),
-        )
+        some = slice(start, start + _FEATURES_AT_ONCE)
+        values = zip(keys, seconds, created_seconds, *columns[some], strict=True)
+        db.executemany(_features_put(tables.feast, names[some]), values)
     layout = layout_of(db, names)
     db.executemany(
         f"INSERT OR REPLACE INTO {tables.ours} VALUES (?, ?, ?, {layout}, ?)",
-        zip(keys, event.tolist(), _where(known, created.tolist()), packed(rows), strict=True),
+        zip(keys, rows.times.event.tolist(), created, packed(rows), strict=True),
     )
+
+
+@lru_cache(256)
+def _features_put(table: str, names: tuple[str, ...]) -> str:
+    each = [f"(?1, {_text(name)}, ?{4 + place}, ?2, ?3, 1)" for place, name in enumerate(names)]
+    return (
+        f"INSERT OR REPLACE INTO {table} (entity_key, feature_name, value, event_ts, created_ts, asgard) "
+        f"VALUES {', '.join(each)}"
+    )
+
+
+def _created(times: Times) -> tuple[list[int | None], list[int | None]]:
+    """In microseconds, and as Feast has them."""
+    if times.created_or_none is None:
+        return [None] * len(times.event), [None] * len(times.event)
+    known = times.has_created.tolist()
+    seconds = feast_seconds(np.where(known, times.created, 0))
+    return _where(known, times.created.tolist()), _where(known, seconds)
 
 
 def _stored(tables: ViewTables, keys: Sequence[bytes], db: sqlite3.Connection) -> tuple[Times, Bools]:

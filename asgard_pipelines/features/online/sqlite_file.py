@@ -50,7 +50,6 @@ class SqliteFile:
         ends. One that is `lasting` is on disk then; another one need not be, until `settle`: without it the
         end of the machine may undo the last transactions. Raises BackendUnavailable."""
         with self.answering():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             db = self._connection()
             if self._own.lasting is not lasting:
                 db.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
@@ -97,6 +96,7 @@ class SqliteFile:
         if db is not None and self._own.file == self._which():
             return db
         self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(
             self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512
         )

@@ -42,6 +42,17 @@ class ViewTables:
         self.several_rows = f"SELECT {columns}, entity_key FROM {self.ours} WHERE entity_key IN ({{}})"
         self.feast_rows = f"SELECT feature_name, value, event_ts FROM {self.feast} WHERE entity_key = ?"
 
+    def hold_rows(self, db: sqlite3.Connection) -> bool:
+        """Whether there are any; tables that are missing, or Feast's alone, are made. In a transaction."""
+        look = f"SELECT asgard FROM {self.feast} LIMIT 1"
+        try:
+            return db.execute(look).fetchone() is not None
+        except sqlite3.OperationalError as error:
+            if "no such" not in str(error):
+                raise
+        self.make(db)
+        return db.execute(look).fetchone() is not None
+
     def make(self, db: sqlite3.Connection) -> None:
         """In a transaction; nothing, when all of it is there."""
         there = {row[1] for row in db.execute(f"PRAGMA table_info({self.feast})")}
@@ -75,12 +86,24 @@ class ViewTables:
         db.execute(f"DROP TABLE IF EXISTS {self.ours}")
 
 
-def layout_of(db: sqlite3.Connection, names: Sequence[str]) -> int:
+@lru_cache(256)
+def view_tables(name: str) -> ViewTables:
+    return ViewTables(name)
+
+
+def layout_of(db: sqlite3.Connection, names: tuple[str, ...]) -> int:
     """The number of this order of features."""
-    told = json.dumps(list(names))
-    db.execute(f"INSERT OR IGNORE INTO {_LAYOUTS} (names) VALUES (?)", (told,))
-    number: int = db.execute(f"SELECT id FROM {_LAYOUTS} WHERE names = ?", (told,)).fetchone()[0]
+    told, look = _told(names), f"SELECT id FROM {_LAYOUTS} WHERE names = ?"
+    if (found := db.execute(look, (told,)).fetchone()) is None:
+        db.execute(f"INSERT INTO {_LAYOUTS} (names) VALUES (?)", (told,))
+        found = db.execute(look, (told,)).fetchone()
+    number: int = found[0]
     return number
+
+
+@lru_cache(256)
+def _told(names: tuple[str, ...]) -> str:
+    return json.dumps(names)
 
 
 def layout_names(db: sqlite3.Connection, number: int) -> list[str]:
