@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import NoReturn
 
 import psutil
 
@@ -42,6 +44,15 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
         Supervisor(plan, settings.state_folder / "logs", warn).run(healthy)
     finally:
         path.unlink(missing_ok=True)
+
+
+def become_up(*options: str) -> NoReturn:
+    """Turns this process into `asgard up`, which may run for weeks: what was loaded to compile or to train
+    is given back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = [sys.executable, "-m", "asgard_pipelines.cli", "up", *options]
+    os.execv(sys.executable, command)  # noqa: S606 (a shell has no part in it)
 
 
 def tell(house: Running, settings: Settings, *, as_json: bool) -> None:

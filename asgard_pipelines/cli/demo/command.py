@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +41,7 @@ def demo(
         return 0
     from asgard_pipelines.cli.demo.repo import ensure_repo
     from asgard_pipelines.cli.ports import require_free_ports
-    from asgard_pipelines.cli.serving import require_not_running
+    from asgard_pipelines.cli.serving import become_up, require_not_running
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
@@ -55,7 +53,7 @@ def demo(
         diagnostics().print(f"Wrote the demo's declarations to {settings.repo}", style="dim")
     code = _build(settings, as_json and no_serve)
     if code == 0 and not no_serve:
-        _become_up(as_json)
+        become_up(*(["--json"] if as_json else []))
     return code
 
 
@@ -140,14 +138,6 @@ def _phase(title: str) -> Iterator[None]:
     diagnostics().print(f"[bold]{title}[/] …")
     yield
     diagnostics().print(f"  [green]done[/] in {time.monotonic() - started:.1f} s")
-
-
-def _become_up(as_json: bool) -> None:
-    """Turns this process into `asgard up`: what training took of memory is given back."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    arguments = ["-m", "asgard_pipelines.cli", "up", *(["--json"] if as_json else [])]
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 (a shell has no part in it)
 
 
 def _where_to_look() -> None:
