@@ -1,13 +1,11 @@
-"""Pushes in process: ours, Feast's own, and the bare wire with one fsync, in turns in one process."""
+"""Pushes in process: ours, Feast's own, and the bare wire and disk, in turns in one process."""
 
 from __future__ import annotations
 
 import gc
 import json
-import os
 import random
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.bare_pushes import Ready, carried_to_redis, carried_to_sqlite, two_round_trips
 from benchmarks.child import Failure, Work
 from benchmarks.measure import once
 from benchmarks.online_world import AT, FEATURES, KEY, PROJECT, VIEW, declarations, places, redis_server
@@ -43,6 +42,10 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
         with redis_server() as (port, _):
             for name, (url, feast) in places(port, folder).items():
                 told(f"pushes to {name}")
+                if (
+                    "path" in feast
+                ):  # in a file of its own: in ours it would find our settings, and sync our rows
+                    feast = feast | {"path": str(folder / "feast.db")}
                 given = once(partial(Work, partial(_in_turns, url, feast, folder, min(scale, 1.0))), "spawn")
                 if isinstance(given, Failure):
                     raise RuntimeError(f"pushes to {name}: {given.reason}")
@@ -54,19 +57,26 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
 
 
 def _in_turns(url: str, online_store: dict[str, Any], folder: Path, scale: float) -> None:
-    contenders = {"ours": _ours(url, folder), "feast": _feast(online_store, folder)}
+    ours, feast, view = _ours(url, folder), _feast(online_store, folder), declarations().views[0]
+    contenders: dict[str, Ready] = {
+        "ours": lambda rows: partial(ours, rows),
+        "feast": lambda rows: partial(feast, rows),
+    }
     if url.startswith("redis"):
-        contenders["floor"] = _bare(url, folder)
+        contenders["floor"] = two_round_trips(url, folder)
+        contenders["carried"] = carried_to_redis(url, folder, view)
+    else:
+        contenders["carried"] = carried_to_sqlite(folder, view)
     medians: dict[int, dict[str, float]] = {}
     made = _Made()
     for size in SIZES:
         took: dict[str, list[float]] = {name: [] for name in contenders}
         for _ in range(max(5, int(_SAMPLES[size] * scale))):
             gc.collect(0)
-            for name, push in contenders.items():
-                rows = made.rows(size)
+            for name, ready in contenders.items():
+                push = ready(made.rows(size))
                 began = time.perf_counter()
-                push(rows)
+                push()
                 took[name].append(time.perf_counter() - began)
         medians[size] = {name: median(times[2:]) for name, times in took.items()}
     (folder / "pushes.json").write_text(json.dumps(medians))
@@ -167,22 +177,5 @@ def _feast(online_store: dict[str, Any], folder: Path) -> Callable[[Rows], Any]:
         frame = pd.DataFrame(rows)
         frame[AT] = pd.to_datetime(frame[AT])
         store.push(_SOURCE, frame, to=PushMode.ONLINE)
-
-    return push
-
-
-def _bare(url: str, folder: Path) -> Callable[[Rows], Any]:
-    """Two round trips to Redis, and one fsync of about what a push has to keep."""
-    host, _, rest = url.removeprefix("redis://").partition(":")
-    wire = socket.create_connection((host, int(rest.partition("/")[0])))
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    log = (folder / "bare.log").open("ab", buffering=0)
-
-    def push(rows: Rows) -> None:
-        log.write(b"x" * 300 * len(rows))
-        os.fsync(log.fileno())
-        for _ in range(2):
-            wire.sendall(b"*1\r\n$4\r\nPING\r\n")
-            wire.recv(64)
 
     return push

@@ -15,7 +15,7 @@ _TEXT = Path(__file__).with_name("pushes.md")
 
 
 def rows(found: Pushed) -> list[Row]:
-    return [
+    goals = [
         row(
             f"pushes, {store}, {size:,} rows × 20 features: median",
             by["ours"] * 1e3,
@@ -27,6 +27,16 @@ def rows(found: Pushed) -> list[Row]:
         )
         for (store, size), by in found.medians.items()
     ]
+    carried = [
+        row(
+            f"pushes, {store}, {size:,} rows × 20 features: above a floor that carries the rows",
+            by["ours"] * 1e3,
+            "ms",
+            floor=by["carried"] * 1e3,
+        )
+        for (store, size), by in found.medians.items()
+    ]
+    return goals + carried
 
 
 def section(found: Pushed, rows: Sequence[Row], scale: float) -> str:
