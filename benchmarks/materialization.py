@@ -36,6 +36,8 @@ _TABLE, _KEY = "gold.stats", "customer_id"
 _THEN = datetime(2026, 1, 1)
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _TTL = timedelta(days=30)
+_CHANGED_FILES = 2
+"""The one that is new, and the one whose place it took."""
 _VERSION = 2
 
 
@@ -166,10 +168,11 @@ def _ours(home: Path, changed: int, since: str, until: str) -> Work:
     begin_materialization(settings, first)
     finish_materialization(settings, first, Figures())
 
-    def run() -> int:
-        return materialize(settings, lakehouse, declarations, view, after, as_of=_NOW).written
+    def run() -> tuple[int, int]:
+        done = materialize(settings, lakehouse, declarations, view, after, as_of=_NOW)
+        return done.written, done.files_read
 
-    return Work(run, lambda written: 0 if written == changed else 1)
+    return Work(run, lambda done: 0 if done == (changed, _CHANGED_FILES) else 1)
 
 
 def _feast(home: Path, changed: int, start: datetime) -> Work:
