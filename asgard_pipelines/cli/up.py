@@ -14,7 +14,9 @@ def up(
         bool, typer.Option("--detach", help="Return once all is healthy, and leave it running.")
     ] = False,
     as_json: AsJson = False,
-    prepared: Annotated[bool, typer.Option("--prepared", hidden=True)] = False,
+    prepared: Annotated[
+        bool, typer.Option("--prepared", help="Compile, apply and check nothing: `asgard up` has.")
+    ] = False,
 ) -> None:
     """Run the REST API, Dagster (UI, daemon, code server) and MLflow's UI until Ctrl-C."""
     from asgard_pipelines.cli.declared import apply_if_changed, read_declarations
