@@ -11,6 +11,7 @@ from random import Random
 import pyarrow as pa
 import pytest
 
+from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.errors import ColumnNotFound, Conflict, TypeMismatch
 from asgard_pipelines.features.online import OnlineStore, Written, online_store
 from asgard_pipelines.features.online.encoded_rows import encoded, encoded_records
@@ -38,6 +39,34 @@ def test_an_older_row_does_not_land(settings: Settings, store: OnlineStore, step
     assert pages(settings, store, VISITS) == 1
     assert store.write(VISITS, visit(VISITS, 3, NOON + step)) == Written(1, 0)  # type: ignore[operator]
     assert pages(settings, store, VISITS) == 3
+
+
+@pytest.mark.parametrize("of", [VISITS, SEEN])
+def test_of_many_rows_in_one_write_only_the_newer_ones_land(
+    settings: Settings, store: OnlineStore, of: FeatureView
+) -> None:
+    keys = list(range(200))
+    first = {"pages": [1] * 200, "city": [f"{'x' * (key % 9)}" for key in keys]}
+    seen = {"seen": NOON} if of.created_timestamp else {}
+    store.write(of, rows(of, visitor_id=keys, at=NOON, **first, **seen))
+    times = [NOON + (MICRO if key % 3 else -MICRO) for key in keys]
+    newer = {"pages": keys, "city": [f"{key}" for key in keys]}
+    assert store.write(of, rows(of, visitor_id=keys, at=times, **newer, **seen)) == Written(133, 67)
+    expected = [(key, f"{key}") if key % 3 else (1, "x" * (key % 9)) for key in keys]
+    assert read(settings, store, of, visitor_id=keys) == expected
+
+
+def test_rows_that_are_logged_elsewhere_are_read_at_once_and_guarded(
+    settings: Settings, store: OnlineStore
+) -> None:
+    def put(value: int, at: datetime) -> int:
+        return store.put_logged(SEEN.name, encoded(SEEN, visit(SEEN, value, at, NOON)))
+
+    assert (put(1, NOON), put(2, NOON - MICRO), put(3, NOON + MICRO)) == (1, 0, 1)
+    assert pages(settings, store, SEEN) == 3
+    assert store.write(SEEN, visit(SEEN, 4, NOON, NOON)) == Written(0, 1)
+    store.settle()
+    assert pages(settings, store, SEEN) == 3
 
 
 @pytest.mark.parametrize("of", [VISITS, SEEN])
