@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,6 +76,7 @@ class World:
         self.declarations: Declarations = load(settings)
         apply(settings)
         self.pushes = Pushes(settings, online_store(settings))
+        self.online_file = Path(online_store(settings).address.removeprefix("sqlite:///"))
 
     def online(self, customer: str) -> list[Any]:
         answer = OnlineReads(self.settings).prepare(self.declarations, REFS).read({"customer": [customer]})
@@ -134,10 +138,21 @@ def test_an_acknowledged_push_is_on_disk(world: World) -> None:
 
 def test_what_a_flush_forgets_is_on_disk_in_the_online_store_too(world: World) -> None:
     world.pushes.push(world.declarations, "sessions", [_record()])
-    online_log = Path(f"{online_store(world.settings).address.removeprefix('sqlite:///')}-wal")
+    online_log = Path(f"{world.online_file}-wal")
     assert pages_not_on_disk(online_log) > 0  # until then a recovery would bring it back
     world.flush()
     assert pages_not_on_disk(online_log) == 0
+
+
+def test_what_gets_online_late_is_on_disk_there_for_a_flush_may_have_forgotten_it(world: World) -> None:
+    world.pushes.push(world.declarations, "sessions", [_record()])
+    with closing(sqlite3.connect(world.online_file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = world.pushes.submit(world.declarations, "sessions", [_record(minute=1, pages=2)])
+        time.sleep(0.7)
+        other.execute("COMMIT")
+        assert waiting.result().accepted == 1
+    assert pages_not_on_disk(Path(f"{world.online_file}-wal")) == 0
 
 
 def test_each_record_gets_a_verdict_of_its_own(world: World) -> None:

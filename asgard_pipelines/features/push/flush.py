@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.offline_store.stored_types import narrowed
 from asgard_pipelines.features.online import online_store
+from asgard_pipelines.features.push.online_rows import LATE_SECONDS
 from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.lakehouse import Lakehouse, Pin
 from asgard_pipelines.settings import Settings
@@ -46,12 +48,13 @@ def flush_pushes(settings: Settings, lakehouse: Lakehouse, declarations: Declara
     for waiting in waiting_rows(settings):
         view = views.get(waiting.feature_view)
         while view is not None and (flush_id := claim_rows(settings, view.name, f"flush_{uuid4().hex}")):
-            logged = claimed_rows(settings, flush_id)
+            claimed, logged = time.monotonic(), claimed_rows(settings, flush_id)
             rows = PushedRows.joined([PushedRows.read(one.payload) for one in logged])
             table = rows.table(view, {key: types[key] for key in view.join_keys})
             commit = lakehouse.append(view.table, _stored(lakehouse, view, table), key=flush_id)
             if view.online:
                 # Once they are forgotten below, no recovery can put them online again.
+                time.sleep(max(0.0, claimed + LATE_SECONDS - time.monotonic()))
                 online_store(settings, declarations.project).settle()
                 note_pushed(settings, lakehouse, declarations, view, commit.pin, len(rows))
             forget_rows(settings, flush_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from asgard_pipelines.declarations import FeatureView
@@ -11,6 +12,10 @@ from asgard_pipelines.features.online.few_values import FEW
 from asgard_pipelines.features.online.store import OnlineStore
 from asgard_pipelines.features.push.rows import PushedRows
 
+LATE_SECONDS = 0.5
+"""So long a flush gives those who have logged rows to put them, before it settles the store and forgets them.
+Who takes longer settles the store itself."""
+
 
 class PushedOnline:
     """For one thread at a time."""
@@ -19,22 +24,27 @@ class PushedOnline:
         self._store = store
         self._behind: list[tuple[str, EncodedRows]] = []
 
-    def put(self, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows) -> None:
+    def put(
+        self, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows, since: float | None = None
+    ) -> None:
         """Nothing for a view that is not online.
 
         Args:
             key_types: join key -> its entity's declared type.
+            since: when they were about to be logged (`time.monotonic`); None: long ago.
 
         Raises:
             BackendUnavailable: the rows are tried again by `catch_up`.
         """
         if view.online:
             self._write(view.name, _encoded(view, key_types, rows.newest(list(view.join_keys))))
+            if since is None or time.monotonic() - since > LATE_SECONDS:
+                self._store.settle()
 
     def catch_up(self) -> None:
         """Puts what could not be put before. Raises BackendUnavailable: it still cannot."""
         while self._behind:
-            self._store.put_logged(*self._behind[0])
+            self._store.put(*self._behind[0])
             del self._behind[0]
 
     def _write(self, view: str, rows: EncodedRows) -> None:

@@ -188,6 +188,7 @@ class Pushes:
         self._online.catch_up()
         new = self._unknown(batch)
         made = [(one, self._rows(one)) for one in new]
+        began = time.monotonic()
         if new:
             self._log.write([_logged(one, rows) for one, rows in made])
         by_view: dict[str, list[tuple[_Waiting, PushedRows]]] = {}
@@ -197,7 +198,7 @@ class Pushes:
         for name, parts in by_view.items():
             source = parts[0][0].source
             rows_of_view = PushedRows.joined([part for _, part in parts])
-            self._online.put(source.views[name], source.key_types, rows_of_view)
+            self._online.put(source.views[name], source.key_types, rows_of_view, began)
         for one in new:
             one.done.set_result(PushAnswer(one.push_id, **one.answer))
 
