@@ -14,7 +14,7 @@ from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.errors import ColumnNotFound, TypeMismatch
 from asgard_pipelines.features.kinds import Bools, Ints, arrow_type, instants
 from asgard_pipelines.features.online.few_values import FEW, few_encoded, plain_encoded
-from asgard_pipelines.features.online.keys import encoded_keys, few_keys, key_encoder
+from asgard_pipelines.features.online.keys import encoded_keys, few_keys, key_encoder_of
 from asgard_pipelines.features.online.value_bytes import encoded_values
 
 NO_CREATED = np.iinfo(np.int64).min
@@ -166,7 +166,7 @@ def encoded_records(
             feature is microseconds since 1970 (UTC). No key is null.
         event: microseconds since 1970 (UTC); so is `created`, which is None for a view without created times.
     """
-    keys = key_encoder(key_types)([columns[name] for name in key_types])
+    keys = key_encoder_of(tuple(key_types), tuple(key_types.values()))([columns[name] for name in key_types])
     late = None if created is None else [NO_CREATED if at is None else at for at in created]
     times = Times(np.array(event, np.int64), None if late is None else np.array(late, np.int64))
     values = {one.name: plain_encoded(columns[one.name], one.dtype) for one in view.features}

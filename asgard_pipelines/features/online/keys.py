@@ -76,13 +76,14 @@ def few_keys(join_keys: Sequence[str], rows: pa.Table) -> tuple[list[bytes], Boo
             [zero if value is None else value for value in column]
             for zero, column in zip(nothing, columns, strict=True)
         ]
-    return _encoder(names, types)(columns), present
+    return key_encoder_of(names, types)(columns), present
 
 
 @lru_cache(256)
-def _encoder(
+def key_encoder_of(
     names: tuple[str, ...], types: tuple[str, ...]
 ) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
+    """`key_encoder`, made once."""
     return key_encoder(dict(zip(names, types, strict=True)))
 
 
