@@ -54,7 +54,7 @@ def write_difference(work: Work, since: Former, others: Sequence[Former]) -> Non
     sources = [source for source in (added, *(source for source, _ in removed)) if source is not None]
     if not sources:
         return
-    asked = work.rows.keys_of(*sources)
+    asked = work.ordered(work.rows.keys_of(*sources))
     total, names = len(asked), []
     for number, (source, as_of) in enumerate(removed):
         names.append(_WAS.format(number))

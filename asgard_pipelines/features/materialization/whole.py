@@ -41,6 +41,7 @@ def write_whole(work: Work, formers: Sequence[Former]) -> None:
     names = [_WAS.format(number) for number in range(len(formers))]
     for name, former in zip(names, formers, strict=True):
         asked = _with_former(work, asked, former, name)
+    asked = work.ordered(asked)
     for batch in work.rows.with_newest(asked, source, work.as_of):
         for name, former in zip(names, formers, strict=True):
             gone = batch.filter(batch[f"{name}event"].is_valid())

@@ -18,7 +18,7 @@ def write_window(work: Work, start: datetime, end: datetime) -> None:
         return
     span = TimeRange(work.rows.view.timestamp, start, end + _MICROSECOND)
     source = within(work.lakehouse.source(work.pin, tally=work.tally), span)
-    asked = work.rows.keys_of(source)
+    asked = work.ordered(work.rows.keys_of(source))
     for batch in work.rows.with_newest(asked, source, work.as_of):
         work.put(work.rows.stored(found(batch)))
         work.step(len(batch), len(asked))

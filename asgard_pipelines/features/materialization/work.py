@@ -31,6 +31,11 @@ class Work:
     _written: Written = field(default_factory=lambda: Written(0, 0))
     _done: int = 0
 
+    def ordered(self, asked: pa.Table) -> pa.Table:
+        """Keys, and what stands beside them, in the order in which the store takes them best."""
+        order = self.store.order(self.rows.view, self.rows.stored_keys(asked))
+        return asked if order is None else asked.take(pa.array(order))
+
     def put(self, rows: pa.Table) -> None:
         """Rows as the store takes them; those older than what it has do not land."""
         if len(rows):

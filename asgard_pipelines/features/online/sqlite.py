@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from asgard_pipelines.declarations import FeatureView
-from asgard_pipelines.features.kinds import Bools
+from asgard_pipelines.features.kinds import Bools, Ints
 from asgard_pipelines.features.online.encoded_rows import NO_CREATED, EncodedRows, Times
+from asgard_pipelines.features.online.keys import encoded_keys
 from asgard_pipelines.features.online.sqlite_file import SqliteFile, feast_seconds, utc_micros
 from asgard_pipelines.features.online.sqlite_reader import SqliteReader
 from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed, view_tables
@@ -33,6 +36,11 @@ class SqliteStore(OnlineStore):
         super().__init__(project)
         self.file = SqliteFile(path)
         self.address = f"sqlite:///{path}"
+
+    def order(self, view: FeatureView, keys: pa.Table) -> Ints:
+        """As they stand in the file: in another order each batch writes pages all over it."""
+        made: Ints = pc.sort_indices(encoded_keys(list(view.join_keys), keys)[0]).to_numpy()
+        return made
 
     def put(self, view: str, rows: EncodedRows) -> int:
         return self._put(view, rows, lasting=True)

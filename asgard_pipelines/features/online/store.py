@@ -135,6 +135,10 @@ class OnlineStore(ABC):
         event, created = _instants(stored.event, known), _instants(stored.created, known & stored.has_created)
         return pa.table({"event": event, "created": created})
 
+    def order(self, view: FeatureView, keys: pa.Table) -> Ints | None:
+        """In which order so many keys are written fastest; None if it does not matter."""
+        return None
+
     @abstractmethod
     def put(self, view: str, rows: EncodedRows) -> int:
         """Writes rows that are newer than, or equal to, what is stored. Returns how many landed."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import permutations
 from multiprocessing import get_context
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -183,6 +184,15 @@ def test_more_rows_than_are_sent_at_once(settings: Settings, store: OnlineStore,
     assert [pages(settings, store, VISITS, key) for key in (0, 1, many - 2)] == [0, 0, many - 2]
 
 
+@pytest.mark.parametrize("keys", [(), ("visitor_id",), ("shop_id", "visitor_id")])
+def test_the_order_in_which_keys_are_written_has_each_once(store: OnlineStore, keys: tuple[str, ...]) -> None:
+    of, many = view(keys=keys), 1000 if keys else 1
+    columns = {"visitor_id": list(range(many)), "shop_id": [f"shop {key % 7}" for key in range(many)]}
+    asked = rows(of, at=[NOON] * many, **{key: columns[key] for key in keys})
+    order = store.order(of, asked)
+    assert order is None or sorted(order.tolist()) == list(range(many))
+
+
 def test_views_are_apart_and_a_dropped_one_is_gone(settings: Settings, store: OnlineStore) -> None:
     other = view("others")
     store.write(VISITS, visit(VISITS, 1, NOON))
@@ -237,7 +247,7 @@ def test_records_without_arrow_are_written_alike(settings: Settings, store: Onli
         "all": "array<int64>",
     }
     one = view("records", features, ("visitor_id", "shop_id"), created=True)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "visitor_id": [1, -2],
         "shop_id": ["", "Łódź"],
         "n": [-1, None],
