@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import uvicorn
+
+if TYPE_CHECKING:
+    from asgard_pipelines.settings import Settings
 
 
 def asgard() -> Any:
@@ -16,7 +20,7 @@ def asgard() -> Any:
 
 
 def feast() -> Any:
-    """Stock Feast's feature server, over the same registry and the same file of online rows."""
+    """Stock Feast's feature server, over the same registry and the same online rows."""
     from feast import FeatureStore, RepoConfig
     from feast.feature_server import get_app
 
@@ -28,11 +32,18 @@ def feast() -> Any:
         project=load(settings).project,
         provider="local",
         registry={"registry_type": "sql", "path": settings.registry_database, "cache_ttl_seconds": 600},
-        online_store={"type": "sqlite", "path": str(settings.state_folder / "online_store.db")},
+        online_store=_feast_online(settings),
         offline_store={"type": "dask"},
         entity_key_serialization_version=3,
     )
     return get_app(FeatureStore(config=config), registry_ttl_sec=600)
+
+
+def _feast_online(settings: Settings) -> dict[str, str]:
+    parts = urlsplit(settings.online_store_url)
+    if parts.scheme == "redis":
+        return {"type": "redis", "connection_string": f"{parts.netloc},db=0"}
+    return {"type": "sqlite", "path": str(settings.state_folder / "online_store.db")}
 
 
 def empty() -> Any:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ import psutil
 import pyarrow as pa
 
 from benchmarks.http_clients import load, request
+from benchmarks.online_world import redis_server
 
 FEATURES = [f"f{number}" for number in range(20)]
 _KEYS, _REQUESTS, _SECONDS = 10_000, 500, 4.0
@@ -30,9 +31,10 @@ _VIEW, _TABLE = "bench_features", "gold.bench_features"
 class Case(NamedTuple):
     keys: int
     clients: int
+    store: str = "SQLite"
 
 
-CASES = [Case(1, 8), Case(1, 32), Case(100, 8), Case(100, 32)]
+CASES = [Case(1, 8), Case(1, 32), Case(100, 8), Case(100, 32), Case(1, 8, "Redis"), Case(1, 32, "Redis")]
 
 
 @dataclass
@@ -76,14 +78,31 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
     told("online_http: laying the tables")
     token = world(home)
     measured = {(name, case): Served() for name in ("asgard", "feast", "empty") for case in CASES}
-    with _serving("asgard", token) as ours, _serving("feast", None) as peer, _serving("empty", None) as floor:
+    with ExitStack() as stack:
+        port, _ = stack.enter_context(redis_server())
+        addresses = {"SQLite": None, "Redis": f"redis://127.0.0.1:{port}/0"}
+        _bring_online(addresses["Redis"])
+        floor = stack.enter_context(_serving("empty", None, None))
+        servers = {
+            store: [
+                stack.enter_context(_serving("asgard", token, address)),
+                stack.enter_context(_serving("feast", None, address)),
+                floor,
+            ]
+            for store, address in addresses.items()
+        }
         for turn in range(runs + 1):  # the first warms up
             for case in CASES:
-                for server in (ours, peer, floor):
-                    told(f"online_http: {server.name}, {case.keys} keys, {case.clients} clients, turn {turn}")
+                for server in servers[case.store]:
+                    told(f"online_http: {server.name}, {shown(case)}, turn {turn}")
                     seconds = 1.0 if turn == 0 else _SECONDS * scale
                     _ask(server, case, seconds, measured[server.name, case] if turn else Served())
     return OnlineHttp(measured)
+
+
+def shown(case: Case) -> str:
+    more = "" if case.store == "SQLite" else f", {case.store}"
+    return f"{case.keys} keys, {case.clients} clients{more}"
 
 
 def _ask(server: Server, case: Case, seconds: float, into: Served) -> None:
@@ -101,7 +120,6 @@ def world(home: Path) -> str:
     """10,000 keys with 20 features, online; gives a token."""
     from asgard_pipelines.declarations import FeatureViewBody
     from asgard_pipelines.features import apply
-    from asgard_pipelines.features.materialization import materialize
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.project import Wanted, init, load, put, settle_view
     from asgard_pipelines.settings import Settings
@@ -129,18 +147,30 @@ def world(home: Path) -> str:
         wanted = [Wanted("entity", one, {}) for one in settled.entities]
         put(settings, [*wanted, Wanted("feature_view", settled.view, {"entities": ["customer_id"]})], "bench")
         apply(settings)
-        declarations = load(settings)
-        materialize(settings, lakehouse, declarations, declarations.view(_VIEW), lakehouse.pin(_TABLE))
+        _bring_online(None)
     return create_token(settings, f"bench{time.time_ns()}", ["features:read"], timedelta(days=1))
 
 
+def _bring_online(store: str | None) -> None:
+    from asgard_pipelines.features.materialization import materialize
+    from asgard_pipelines.lakehouse import Lakehouse
+    from asgard_pipelines.project import load
+    from asgard_pipelines.settings import Settings
+
+    settings = Settings(online_store=store)
+    declarations, lakehouse = load(settings), Lakehouse(settings)
+    materialize(settings, lakehouse, declarations, declarations.view(_VIEW), lakehouse.pin(_TABLE))
+
+
 @contextmanager
-def _serving(name: str, token: str | None) -> Iterator[Server]:
+def _serving(name: str, token: str | None, store: str | None) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "benchmarks.http_servers", name, str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | ({"ASGARD_ONLINE_STORE": store} if store else {})
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
     address = f"http://127.0.0.1:{port}"
     try:
         _until_there(port)

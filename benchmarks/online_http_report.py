@@ -9,7 +9,7 @@ from string import Template
 from benchmarks import markdown
 from benchmarks.goals import Row, row
 from benchmarks.machine import machine, now, versions
-from benchmarks.online_http import CASES, OnlineHttp
+from benchmarks.online_http import CASES, OnlineHttp, shown
 
 _TEXT = Path(__file__).with_name("online_http.md")
 _AHEAD, _P99, _ABOVE, _CPU = 10.0, 8.0, 1.5, 12.0
@@ -19,7 +19,7 @@ def rows(found: OnlineHttp) -> list[Row]:
     """The peer is stock Feast's feature server, the floor the empty route."""
     made = []
     for case in CASES:
-        name = f"online_http, {case.keys} keys, {case.clients} clients"
+        name = f"online_http, {shown(case)}"
         by = {
             what: {server: found.of(server, case, what) * 1e6 for server in ("asgard", "feast", "empty")}
             for what in ("each", "p99", "cpu")

@@ -19,7 +19,8 @@ _OURS = ("asgard", "asgard_pipelines", "uvicorn")
 
 
 class JsonLines(logging.Formatter):
-    """`time`, `level`, `logger`, `message`, `request_id`, what `extra={"fields": …}` adds, and `error`.
+    """`time`, `level`, `logger`, `message`, `request_id`, what `extra={"fields": …}` adds, and `error`; with
+    `extra={"lines": […]}` a line for each of these, with what it adds.
 
     An error is told by its type and the lines it came through. Its words are left out: a library's words
     may hold what a caller sent, or an address with its password.
@@ -27,7 +28,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": _instant(record.created),
+            "time": instant(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -37,13 +38,17 @@ class JsonLines(logging.Formatter):
         line |= record.__dict__.get("fields", {})
         if record.exc_info and record.exc_info[1]:
             line["error"] = _told(record.exc_info[1])
-        try:
-            return orjson.dumps(line, default=str).decode()
-        except orjson.JSONEncodeError:  # half a character, or a number that is too long
-            return json.dumps(line, default=str)
+        return "\n".join([_json(line | more) for more in record.__dict__.get("lines", ({},))])
 
 
-def _instant(seconds: float) -> str:
+def _json(line: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except orjson.JSONEncodeError:  # half a character, or a number that is too long
+        return json.dumps(line, default=str)
+
+
+def instant(seconds: float) -> str:
     whole = int(seconds)
     return f"{_second(whole)}.{int((seconds - whole) * 1000):03}+00:00"
 

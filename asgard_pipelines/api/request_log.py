@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from secrets import token_hex
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from asgard_pipelines.api.context import request_id, set_request_id
 from asgard_pipelines.api.envelope import answer_to
 from asgard_pipelines.api.headers import header
+from asgard_pipelines.api.logs import instant
 from asgard_pipelines.errors import BackendUnavailable
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -25,7 +27,6 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _log = logging.getLogger("asgard.requests")
 _RECORD = logging.LogRecord(_log.name, logging.INFO, "", 0, "answered", (), None).__dict__
 """Of each line: who makes a record anew asks for thread, process and file, which no line tells."""
-_Line = tuple[float, str, str, str, int, float, str | None]
 OnAnswer = Callable[[str, str, int, float], None]
 """Method, route (its template), status, seconds."""
 
@@ -38,7 +39,7 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp, on_answer: OnAnswer) -> None:
         self.app, self._on_answer = app, on_answer
-        self._lines: list[_Line] = []
+        self._lines: list[dict[str, Any]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,29 +79,24 @@ class RequestLog:
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._write)
         self._lines.append(
-            (time.time(), request_id(), method, route, status, seconds, scope.get("principal"))
+            {
+                "time": instant(time.time()),
+                "request_id": request_id(),
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(seconds * 1000, 2),
+                "principal": scope.get("principal"),
+            }
         )
 
     def _write(self) -> None:
-        """The lines of all that were answered in one turn of the loop: one behind the other they take half
-        the time, and the answers have gone out before."""
+        """The lines of all that were answered in one turn of the loop, by one record: for each its own takes
+        five times as long."""
         lines, self._lines = self._lines, []
-        if not _log.isEnabledFor(logging.INFO):
-            return
-        for created, number, method, route, status, seconds, principal in lines:
+        if _log.isEnabledFor(logging.INFO):
             record = logging.LogRecord.__new__(logging.LogRecord)
-            record.__dict__.update(
-                _RECORD,
-                created=created,
-                fields={
-                    "request_id": number,
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "milliseconds": round(seconds * 1000, 2),
-                    "principal": principal,
-                },
-            )
+            record.__dict__.update(_RECORD, created=time.time(), lines=lines)
             _log.handle(record)
 
 

@@ -141,6 +141,8 @@ def test_where_none_is_needed_a_token_still_says_who_acts(
     token = create_token(house_settings, "mira", ["predict"], timedelta(days=1))
     for sent in (f"Bearer {token}", "Bearer {token}", "Basic bWlyYQ==", "Bearer"):
         assert client.get("/feast/features", headers={"Authorization": sent}).status_code == 200
-    lines = [record.__dict__["fields"] for record in caplog.records if record.name == "asgard.requests"]
+    lines = [
+        line for one in caplog.records if one.name == "asgard.requests" for line in one.__dict__["lines"]
+    ]
     assert [line["principal"] for line in lines] == ["mira", "loopback", "loopback", "loopback"]
     assert token not in json.dumps(lines)
