@@ -42,7 +42,7 @@ class House:
         self.followers: set[asyncio.Task[None]] = set()
         """Of runs that nobody waits for any more."""
         self.metrics = RequestMetrics(settings)
-        self.held_reads = HeldReads(self)
+        self.held_reads = HeldReads(settings, lambda: self.declarations)
         self.shared_reads = SharedReads(near=is_near(settings.online_store_url))
         """Of the online store, for the server's event loop."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import AsgardError
+from asgard_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from asgard_pipelines.api.house import House
     from asgard_pipelines.features.online import OnlineReads, PreparedRead
 
 HELD_SECONDS = 2.0
@@ -43,10 +44,10 @@ class _Held:
 
 
 class HeldReads:
-    """For one event loop."""
+    """For one event loop. `read` gives the declarations as they stand, or raises InvalidDeclarations."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, settings: Settings, read: Callable[[], Declarations]) -> None:
+        self._settings, self._read = settings, read
         self._held: _Held | None = None
         self._looking: asyncio.Task[_Held] | None = None
         self._changes = 0
@@ -107,7 +108,7 @@ class HeldReads:
         while True:
             changes, looked_at, held = self._changes, time.monotonic(), self._held
             try:
-                declarations = await run_in_threadpool(lambda: self._house.declarations)
+                declarations = await run_in_threadpool(self._read)
             except AsgardError as error:
                 if held is None:
                     raise
@@ -125,7 +126,7 @@ class HeldReads:
         from asgard_pipelines.features import OnlineReads, asked_features
 
         if self._reads is None:
-            self._reads = OnlineReads(self._house.settings)
+            self._reads = OnlineReads(self._settings)
         found = asked_features(declarations, asked.features, asked.service, asked.full_names)
         return self._reads.prepare(declarations, [one.ref for one in found], [one.name for one in found])
 
