@@ -92,13 +92,15 @@ def test_no_hostile_value_breaks_anything(
     assert len(sent) > 500
     assert len(everywhere) > 40
     private = [*_LEAKS, str(house_settings.state_folder), str(house_settings.repo)]
+    # What was taken as a name stands in later answers, beside the names that there are.
+    names = [one for one in sent if isinstance(one, str) and any(word in one for word in private)]
     problems = []
     for number, value in enumerate(sent):
         for turn in range(min(PLACES, len(everywhere))):
             # 37 shares no factor with the number of places for long: all are met, in no order.
             place = everywhere[(number * 37 + turn * 61 + SEED) % len(everywhere)]
             answer = place.send(client, value)
-            if answer is not None and (problem := _problem(answer, value, private)):
+            if answer is not None and (problem := _problem(answer, value, private, names)):
                 problems.append(f"{place} <- {value!r:.80}: {problem}")
     assert problems == []
     assert client.get("/health/ready").status_code == 200
@@ -106,7 +108,7 @@ def test_no_hostile_value_breaks_anything(
     assert (house_settings.state_folder / "state.db").exists()
 
 
-def _problem(answer: Response, value: object, private: list[str]) -> str | None:
+def _problem(answer: Response, value: object, private: list[str], names: list[str]) -> str | None:
     """What is wrong with the answer: it is no typed error, or tells what nobody should know."""
     if answer.status_code >= 500 and not (answer.status_code == 503 and "retry-after" in answer.headers):
         return f"{answer.status_code} {answer.text[:300]}"
@@ -115,6 +117,8 @@ def _problem(answer: Response, value: object, private: list[str]) -> str | None:
     error = answer.json()["error"]
     if set(error) != {"code", "message", "details", "request_id"} or not error["message"]:
         return f"no envelope: {error}"
-    told = answer.text.replace(json.dumps(value)[1:-1], "") if isinstance(value, str) else answer.text
+    told = answer.text
+    for given in [value, *names] if isinstance(value, str) else names:
+        told = told.replace(json.dumps(given)[1:-1], "")
     found = [word for word in private if word in told and word not in str(value)]
     return f"tells {found}: {answer.text[:300]}" if found else None
