@@ -40,8 +40,9 @@ def ask_training(house: House, body: ModelBody, author: str, *, replacing: bool)
     run_id = once_loaded(house, declaring, lambda: house.runs.train(declarations, body.name, author))
     if run_id is not None:
         return AskedTraining(AskedRun(run_id, declaring), True, declarations)
-    assert last is not None  # what was never trained is due
-    return AskedTraining(AskedRun(last.run_id, declaring), False, declarations)
+    trained = last_election(house.settings, body.name)  # it may have ended since `last` was looked up
+    assert trained is not None  # what was never trained is due
+    return AskedTraining(AskedRun(trained.run_id, declaring), False, declarations)
 
 
 def _declared(house: House, body: ModelBody, author: str, *, replacing: bool) -> Declaring:

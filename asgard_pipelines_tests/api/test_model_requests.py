@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from asgard_pipelines.api.house import House
+from asgard_pipelines.api.model_requests import ask_training
 from asgard_pipelines.declarations import ModelBody
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import Wanted, put, replaced, settle_model, withdraw
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import Made, made
+from asgard_pipelines.state import ElectionRecord, Made, made, record_election
 from asgard_pipelines_tests.api.documents import (
     BATCH_PREDICTIONS,
     CREATE_FEATURE_VIEW,
@@ -162,3 +164,30 @@ def test_what_is_withdrawn_leaves_what_stood_before(stocked: TestClient, app: Fa
     assert standing.sent == first.sent
     assert withdraw(house.settings, standing, None, "somebody")
     assert size() is None
+
+
+@pytest.mark.usefixtures("stocked", "dagster_runs")
+def test_a_training_that_ends_while_it_is_asked_for_is_the_one_that_was_asked_for(
+    house_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends_meanwhile(*_: Any) -> None:
+        election = ElectionRecord(
+            at=datetime.now(UTC),
+            model=TRAIN_MODEL["name"],
+            version="20240101_000000",
+            promoted=True,
+            reason="the first",
+            declaration="",
+            training_table="training.x",
+            training_snapshot=1,
+            sources={},
+            roots={},
+            run_id="the sensor's",
+        )
+        record_election(house_settings, election)
+
+    monkeypatch.setattr("asgard_pipelines.graph.run_client.RunClient.reload", lambda _: None)
+    monkeypatch.setattr("asgard_pipelines.graph.run_client.RunClient.train", ends_meanwhile)
+    body = ModelBody.model_validate(TRAIN_MODEL)
+    asked = ask_training(House(house_settings), body, "somebody", replacing=False)
+    assert (asked.run.run_id, asked.due) == ("the sensor's", False)
