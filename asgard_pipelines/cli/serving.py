@@ -46,11 +46,12 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
         path.unlink(missing_ok=True)
 
 
-def become_up(*options: str) -> NoReturn:
-    """Turns this process into `asgard up`, which may run for weeks: what was loaded to compile or to train
-    is given back."""
+def become_up(*, as_json: bool) -> NoReturn:
+    """Turns this process, which has compiled and applied, into `asgard up`, which may run for weeks: what was
+    loaded to compile or to train is given back."""
     sys.stdout.flush()
     sys.stderr.flush()
+    options = ["--prepared", *(["--json"] if as_json else [])]
     command = [sys.executable, "-m", "asgard_pipelines.cli", "up", *options]
     os.execv(sys.executable, command)  # noqa: S606 (a shell has no part in it)
 

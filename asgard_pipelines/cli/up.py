@@ -15,7 +15,7 @@ def up(
     ] = False,
     as_json: AsJson = False,
     prepared: Annotated[
-        bool, typer.Option("--prepared", help="Compile, apply and check nothing: `asgard up` has.")
+        bool, typer.Option("--prepared", help="Compile and apply nothing: that was done just now.")
     ] = False,
 ) -> None:
     """Run the REST API, Dagster (UI, daemon, code server) and MLflow's UI until Ctrl-C."""
@@ -26,12 +26,12 @@ def up(
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    if prepared:
-        serve(settings, as_json=as_json)
-        return
     settings.require_tokens_beyond_loopback()
     require_not_running(settings)
     require_free_ports(settings)
+    if prepared:
+        serve(settings, as_json=as_json)
+        return
     if detach:
         tell(up_detached(settings), settings, as_json=as_json)
         return
@@ -39,4 +39,4 @@ def up(
 
     prepare_instance(settings)
     apply_if_changed(settings, read_declarations(settings))
-    become_up("--prepared", *(["--json"] if as_json else []))
+    become_up(as_json=as_json)

@@ -53,7 +53,7 @@ def demo(
         diagnostics().print(f"Wrote the demo's declarations to {settings.repo}", style="dim")
     code = _build(settings, as_json and no_serve)
     if code == 0 and not no_serve:
-        become_up(*(["--json"] if as_json else []))
+        become_up(as_json=as_json)
     return code
 
 
