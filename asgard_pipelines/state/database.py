@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.settings import Settings
 
-_SILENT = "The database of Asgard's own records does not answer."
+SILENT = "The database of Asgard's own records does not answer."
 _opening = Lock()
 metadata = MetaData()
 """Every table of this room registers here."""
@@ -36,7 +36,7 @@ def _engine(url: str) -> Engine:
 def _unavailable(context: ExceptionContext) -> None:
     """A database that is locked, full or gone is nobody's mistake, and may answer a moment later."""
     if isinstance(context.sqlalchemy_exception, OperationalError):
-        raise BackendUnavailable(_SILENT) from context.original_exception
+        raise BackendUnavailable(SILENT) from context.original_exception
 
 
 def _create_tables(engine: Engine) -> None:
@@ -87,7 +87,7 @@ def probe_database(settings: Settings) -> float | None:
             pool = engine.pool
             return pool.checkedout() / pool.size() if isinstance(pool, QueuePool) and pool.size() else None
     except SQLAlchemyError as error:
-        raise BackendUnavailable(_SILENT) from error
+        raise BackendUnavailable(SILENT) from error
 
 
 def database(settings: Settings) -> Engine:

@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state.database import database, metadata
+from asgard_pipelines.state.database import SILENT, database, metadata
 
 _log = Table(
     "push_log",
@@ -127,7 +127,7 @@ class PushLog:
             if self._connection is not None:
                 self._connection.invalidate()  # whatever is wrong with it, the next write has another
             self.close()
-            raise BackendUnavailable("The database of Asgard's own records does not answer.") from error
+            raise BackendUnavailable(SILENT) from error
 
     def close(self) -> None:
         if self._connection is not None:
