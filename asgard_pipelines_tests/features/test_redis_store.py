@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.features.online import Written
@@ -14,7 +15,7 @@ from asgard_pipelines.features.online.redis import RedisStore
 from asgard_pipelines.features.online.redis_wire import Wires, command
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.contracts.online.views import NOON, SECOND, pages, rows, view, visit
-from asgard_pipelines_tests.stack.servers import redis_server
+from asgard_pipelines_tests.stack.servers import free_port, redis_server
 
 pytestmark = pytest.mark.stack
 VISITS = view()
@@ -41,6 +42,40 @@ def test_a_password_is_sent_and_never_shown(port: int) -> None:
     assert "wrong" not in str(refused.value)
     with pytest.raises(BackendUnavailable, match="refuses: NOAUTH"):
         RedisStore("shop", f"redis://127.0.0.1:{port}/0").ping()
+
+
+def test_tls_is_spoken_with_a_server_whose_authority_is_trusted_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, port = trustme.CA(), free_port()
+    certificate, trusted, key = (
+        str(tmp_path / name) for name in ("server.pem", "authority.pem", "server.key")
+    )
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(trusted)
+    tls = ["--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key]
+    address = f"rediss://:p%40ss%2Fword@127.0.0.1:{port}/2"
+    with redis_server(
+        tmp_path,
+        "--requirepass",
+        "p@ss/word",
+        *tls,
+        "--tls-ca-cert-file",
+        trusted,
+        "--tls-auth-clients",
+        "no",
+    ):
+        with pytest.raises(BackendUnavailable, match="certificate verify failed"):
+            RedisStore("shop", address).ping()
+        monkeypatch.setenv("SSL_CERT_FILE", trusted)
+        store, many = RedisStore("shop", address), list(range(5_000))
+        for at, expected in ((NOON, Written(len(many), 0)), (NOON - SECOND, Written(0, len(many)))):
+            written = rows(VISITS, visitor_id=many, pages=many, city=["x" * 100] * len(many), at=at)
+            assert store.write(VISITS, written) == expected
+        assert pages(SETTINGS, store, VISITS) == 1
+        assert store.count(VISITS) == len(many)
 
 
 def test_a_database_is_a_number() -> None:
