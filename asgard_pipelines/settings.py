@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -109,6 +110,10 @@ class Settings(BaseSettings):
     )
     dagster_port: int = Field(default=3000, ge=1, le=65535, description="Port of Dagster's UI.")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="Port of MLflow's UI.")
+    online_since: date = Field(
+        default=date(1990, 1, 1),
+        description="First day (UTC) of the partitions by which online views are backfilled in Dagster.",
+    )
     push_flush_seconds: float = Field(
         default=300,
         gt=0,

@@ -28,6 +28,6 @@ def materialize(
     span = window(start, end)
     settings = Settings.read()
     declarations = read_declarations(settings)
-    assets = [key.to_user_string() for key in asked_assets(declarations, views)]
-    tags = asked_tags(new_materialization_id(), span)
+    assets = [key.to_user_string() for key in asked_assets(declarations, views, span)]
+    tags = asked_tags(settings, new_materialization_id(), span)
     return run_and_tell(settings, declarations, assets, as_json, tags)

@@ -50,7 +50,8 @@ def launch_backfill(
 ) -> BackfillOutcome:
     """Asks for the partitions [first, last] of `asset` and follows them to their end.
 
-    The daemon does the work: `daemon_is_alive` says whether one is there.
+    An online view's are the days of `online/<view>/days`. The daemon does the work: `daemon_is_alive` says
+    whether one is there.
 
     Raises:
         DeclarationNotFound: no such asset.
@@ -70,7 +71,7 @@ def launch_backfill(
             tags={"asgard/backfill": "cli"},
             dynamic_partitions_store=instance,
             all_partitions=False,
-            title=f"{asset} {first} to {last}",
+            title=f"{key.to_user_string()} {first} to {last}",
             description=None,
             run_config=None,
         )
@@ -81,7 +82,7 @@ def launch_backfill(
         runs = instance.get_runs(RunsFilter.for_backfill(backfill.backfill_id))
         return BackfillOutcome(
             backfill_id=backfill.backfill_id,
-            asset=asset,
+            asset=key.to_user_string(),
             partitions=names,
             status=status.value,
             succeeded=status in (BulkActionStatus.COMPLETED, BulkActionStatus.COMPLETED_SUCCESS),
@@ -102,6 +103,9 @@ def _partitioned(graph: dg.Definitions, asset: str) -> dg.AssetKey:
     known = sorted(k.to_user_string() for k in assets.materializable_asset_keys)
     if key not in assets.materializable_asset_keys:
         raise DeclarationNotFound(f"No asset '{asset}'.{did_you_mean(asset, known)}", available_assets=known)
+    by_day = dg.AssetKey([*key.path, "days"])
+    if by_day in assets.materializable_asset_keys:  # an online view's, which itself has no partitions
+        return by_day
     if assets.get(key).partitions_def is None:
         raise Invalid(f"'{asset}' has no partitions: materialize it whole.", asset=asset)
     return key
@@ -119,7 +123,7 @@ def _between(
             raise Invalid(
                 f"'{name}' is no partition of '{key.to_user_string()}'. {span}",
                 partition=name,
-                available=known,
+                available=known[-100:],
             )
     if first > last:
         raise Invalid(f"--from {first} is after --to {last}.", first=first, last=last)

@@ -18,6 +18,8 @@ from asgard_pipelines.graph.reconciliation import reconciliation
 from asgard_pipelines.graph.run_history import (
     MODELS_TAG,
     PLAN_TAG,
+    RANGE_END,
+    RANGE_START,
     bury_dead_runs,
     never_online,
     run_under_way,
@@ -29,8 +31,6 @@ from asgard_pipelines.state import Decision, record_decision
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
-
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 @dataclass

@@ -26,6 +26,10 @@ def online_key(view: FeatureView) -> dg.AssetKey:
     return dg.AssetKey(["online", view.name])
 
 
+def days_key(view: FeatureView) -> dg.AssetKey:
+    return dg.AssetKey([*online_key(view).path, "days"])
+
+
 def training_set_key(model: Model) -> dg.AssetKey:
     return dg.AssetKey(["training_sets", model.name])
 

@@ -11,8 +11,9 @@ import dagster as dg
 
 from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.errors import Invalid, NotFound
-from asgard_pipelines.graph.keys import feature_key, online_key
-from asgard_pipelines.graph.run_history import MATERIALIZATION_TAG, WINDOW_END_TAG, WINDOW_START_TAG
+from asgard_pipelines.graph.days import asked_window, window_tags
+from asgard_pipelines.graph.keys import days_key, feature_key, online_key
+from asgard_pipelines.graph.run_history import MATERIALIZATION_TAG
 from asgard_pipelines.graph.run_states import RunStatus, tagged_run
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Materialization, materializations
@@ -50,8 +51,10 @@ def new_materialization_id() -> str:
     return f"mat_{secrets.token_hex(8)}"
 
 
-def asked_assets(declarations: Declarations, views: Sequence[str]) -> list[dg.AssetKey]:
-    """What brings these views online, each with the pin of its table.
+def asked_assets(
+    declarations: Declarations, views: Sequence[str], window: Window | None = None
+) -> list[dg.AssetKey]:
+    """What brings these views online, or the rows of a window, each with the pin of its table.
 
     Raises:
         FeatureViewNotFound
@@ -65,25 +68,17 @@ def asked_assets(declarations: Declarations, views: Sequence[str]) -> list[dg.As
             raise Invalid(
                 f"Feature view '{view.name}' is not online: declare it `online`.", feature_view=view.name
             )
-    return [key for view in found for key in (feature_key(view), online_key(view))]
+    online = online_key if window is None else days_key
+    return [key for view in found for key in (feature_key(view), online(view))]
 
 
-def asked_tags(materialization_id: str, window: Window | None) -> dict[str, str]:
+def asked_tags(settings: Settings, materialization_id: str, window: Window | None) -> dict[str, str]:
     """
     Raises:
         Invalid: the window ends before it begins.
     """
     tags = {MATERIALIZATION_TAG: materialization_id}
-    if window is None:
-        return tags
-    start, end = window
-    if start > end:
-        raise Invalid(
-            f"The window ends before it begins: {start.isoformat()} to {end.isoformat()}.",
-            start_date=start.isoformat(),
-            end_date=end.isoformat(),
-        )
-    return tags | {WINDOW_START_TAG: start.isoformat(), WINDOW_END_TAG: end.isoformat()}
+    return tags if window is None else tags | window_tags(settings, window)
 
 
 def materialization_state(
@@ -96,8 +91,7 @@ def materialization_state(
             f"Materialization '{materialization_id}' not found.", materialization_id=materialization_id
         )
     runs = materializations(settings, asked_as=materialization_id)
-    window = [state.tags.get(tag) for tag in (WINDOW_START_TAG, WINDOW_END_TAG)]
-    start, end = (datetime.fromisoformat(one) if one else None for one in window)
+    start, end = asked_window(state.tags) or (None, None)
     errors = [failure.message for failure in state.failures]
     if state.status == "failed" and not errors:
         errors = ["The run ended before its work was done: ask again."]
@@ -105,7 +99,7 @@ def materialization_state(
         materialization_id=materialization_id,
         run_id=state.run_id,
         status=state.status,
-        views=[asset.removeprefix("online/") for asset in state.assets if asset.startswith("online/")],
+        views=[asset.split("/")[1] for asset in state.assets if asset.startswith("online/")],
         window_start=start,
         window_end=end,
         rows_read=sum(run.rows_read for run in runs),

@@ -125,8 +125,8 @@ class RunClient:
             Conflict: a view's table has not been written yet.
             BackendUnavailable
         """
-        keys = asked_assets(declarations, views)
-        tags = asked_tags(materialization_id, window)
+        keys = asked_assets(declarations, views, window)
+        tags = asked_tags(self._settings, materialization_id, window)
         for table in {declarations.view(name).table for name in views}:
             if not self._lakehouse.exists(table):
                 raise Conflict(f"Table '{table}' has not been written yet.", table=table)

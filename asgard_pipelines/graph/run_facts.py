@@ -89,7 +89,9 @@ class _Reader:
             bytes_read=self._bytes_read(run.run_id),
         )
         made = [one.event_log_entry.asset_materialization for one in events]
-        written = [self._written(one, job, started, ended) for one in made if one is not None]
+        # A range tells the same of each of its partitions.
+        once = {one.asset_key: one for one in made if one is not None}
+        written = [self._written(one, job, started, ended) for one in once.values()]
         return facts, [one for one in written if one is not None]
 
     def _bytes_read(self, run_id: str) -> int:

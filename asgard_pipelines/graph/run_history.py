@@ -28,6 +28,8 @@ MATERIALIZATION_TAG = "asgard/materialization_id"
 """The id by which a materialization was asked for; such a one fails where there are no rows."""
 WINDOW_START_TAG, WINDOW_END_TAG = "asgard/window_start", "asgard/window_end"
 """The event times (ISO 8601, both included) of which online views take rows; without them, what changed."""
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Dagster's own: the first and last partition of those that a run makes."""
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,

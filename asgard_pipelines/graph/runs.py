@@ -14,9 +14,9 @@ from asgard_pipelines.graph.assembly import definitions
 from asgard_pipelines.graph.failures import failure_of
 from asgard_pipelines.graph.house import House
 from asgard_pipelines.graph.instance import open_instance
-from asgard_pipelines.graph.keeping_up import RANGE_END, RANGE_START, next_step
+from asgard_pipelines.graph.keeping_up import next_step
 from asgard_pipelines.graph.observation import report
-from asgard_pipelines.graph.run_history import bury_dead_runs, run_under_way
+from asgard_pipelines.graph.run_history import RANGE_END, RANGE_START, bury_dead_runs, run_under_way
 from asgard_pipelines.settings import Settings
 
 

@@ -45,10 +45,14 @@ def land(shop: Any, at: datetime, *customers: str, orders: int = 1) -> None:
     shop.lakehouse.append(TABLE, pa.table(rows), key=f"{at} {customers}")
 
 
-def run(shop: Any, tags: dict[str, str] | None = None) -> RunOutcome:
-    return run_assets(
-        shop.settings, shop.declarations, asked_assets(shop.declarations, ["habits"]), tags=tags
-    )
+def run(shop: Any) -> RunOutcome:
+    return run_assets(shop.settings, shop.declarations, asked_assets(shop.declarations, ["habits"]))
+
+
+def run_by_dates(shop: Any, asked: str, window: tuple[datetime, datetime]) -> RunOutcome:
+    assets = asked_assets(shop.declarations, ["habits"], window)
+    tags = asked_tags(shop.settings, asked, window)
+    return run_assets(shop.settings, shop.declarations, assets, tags=tags)
 
 
 def told(shop: Any) -> dict[str, Any]:
@@ -81,8 +85,9 @@ def test_a_run_tells_what_it_did_and_the_next_one_does_the_difference(shop: Any)
 def test_one_by_dates_is_followed_by_its_id_and_leaves_the_watermark(shop: Any) -> None:
     land(shop, MARCH - timedelta(days=60), "d")
     asked = new_materialization_id()
-    window = (MARCH - timedelta(days=61), MARCH.replace(tzinfo=UTC) - timedelta(days=59))
-    outcome = run(shop, asked_tags(asked, (window[0].replace(tzinfo=UTC), window[1])))
+    march = MARCH.replace(tzinfo=UTC)
+    window = (march - timedelta(days=61), march - timedelta(days=59))
+    outcome = run_by_dates(shop, asked, window)
     assert outcome.succeeded
     with open_instance(shop.settings) as instance:
         state = materialization_state(shop.settings, instance, asked)
@@ -97,7 +102,7 @@ def test_one_by_dates_is_followed_by_its_id_and_leaves_the_watermark(shop: Any) 
 def test_one_that_finds_no_rows_fails_and_says_so(shop: Any) -> None:
     asked = new_materialization_id()
     long_ago = datetime(1990, 1, 1, tzinfo=UTC)
-    outcome = run(shop, asked_tags(asked, (long_ago, long_ago + timedelta(days=1))))
+    outcome = run_by_dates(shop, asked, (long_ago, long_ago + timedelta(days=1)))
     assert not outcome.succeeded
     with open_instance(shop.settings) as instance:
         state = materialization_state(shop.settings, instance, asked)
@@ -114,6 +119,6 @@ def test_what_cannot_be_materialized_is_refused(shop: Any) -> None:
     with pytest.raises(Invalid, match="at least one"):
         asked_assets(shop.declarations, [])
     with pytest.raises(Invalid, match="ends before it begins"):
-        asked_tags("mat_1", (MARCH, MARCH - timedelta(days=1)))
+        asked_tags(shop.settings, "mat_1", (MARCH, MARCH - timedelta(days=1)))
     with open_instance(shop.settings) as instance, pytest.raises(NotFound, match="mat_1"):
         materialization_state(shop.settings, instance, "mat_1")

@@ -121,7 +121,7 @@ def _materialize(settings: Settings, declarations: Declarations, views: list[Fea
     assets = asked_assets(declarations, [view.name for view in views])
     selection = " or ".join(f'key:"{key.to_user_string()}"' for key in assets)
     with RunProgress() as progress:
-        tags = asked_tags(new_materialization_id(), None)
+        tags = asked_tags(settings, new_materialization_id(), None)
         outcome = run_assets(settings, declarations, selection, tags=tags, on_event=progress.heard)
     tell_failures([outcome])
     return outcome.succeeded
