@@ -1,4 +1,5 @@
-"""Document 003: its requests and programs as printed, in an empty project with the tables it speaks of."""
+"""Document 003: its requests and programs as printed, in an empty project with the tables it speaks of, on
+each online store."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ from asgard_pipelines_tests.originals.items import block
 from asgard_pipelines_tests.originals.running import http, printed
 from asgard_pipelines_tests.originals.tables import lay_003
 from asgard_pipelines_tests.serving import api
+from asgard_pipelines_tests.stack.online_stores import KINDS, kinds
 
 VIEWS = {
     "customer_features": {
@@ -79,14 +81,17 @@ class Served:
         )
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=kinds())
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder: Path = tmp_path_factory.mktemp("of_003")
     products = folder / "lake" / "products" / "features"
     products.mkdir(parents=True)
     pq.write_table(_products(), products / "part-0.parquet")
     variables = {"ASGARD_AUTH": "on", "ASGARD_STORAGE_ROOTS": f"s3://data-lake={folder / 'lake'}"}
-    with empty_project(folder, name="ai_etl", **variables) as settings:
+    with (
+        KINDS[request.param](folder) as kind,
+        empty_project(folder, name="ai_etl", ASGARD_ONLINE_STORE=kind.url, **variables) as settings,
+    ):
         lakehouse = Lakehouse(settings)
         lay_003(lakehouse)
         token = create_token(settings, "reader", ["features:read", "features:write"], timedelta(days=1))
@@ -376,7 +381,7 @@ def test_003_its_latencies_are_undercut(served: Served) -> None:
         sent = json.dumps(body).encode()
         told = [
             served.send("POST", "/api/v1/features/online-features", body=sent)[1]["metadata"]["latency_ms"]
-            for _ in range(5)
+            for _ in range(20)
         ]
         assert min(told) < milliseconds
     times = [f"2024-01-15T10:{minute % 60:02}:00Z" for minute in range(10_000)]

@@ -14,7 +14,6 @@ from feast import FeatureStore
 
 from asgard_pipelines.features.online import OnlineStore, Written
 from asgard_pipelines.settings import Settings
-from asgard_pipelines_tests.contracts.online.conftest import Kind
 from asgard_pipelines_tests.contracts.online.stock import feast_with, online, written
 from asgard_pipelines_tests.contracts.online.views import (
     ENTITIES,
@@ -28,6 +27,7 @@ from asgard_pipelines_tests.contracts.online.views import (
     view,
     visit,
 )
+from asgard_pipelines_tests.stack.online_stores import Kind
 
 VISITS, SEEN = view(), view("seen", created=True)
 EVERYTHING = view(

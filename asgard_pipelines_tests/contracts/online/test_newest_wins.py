@@ -206,6 +206,44 @@ def test_views_are_apart_and_a_dropped_one_is_gone(settings: Settings, store: On
     store.drop(VISITS)
 
 
+@pytest.mark.parametrize("keys", [("visitor_id",), ("visitor_id", "shop_id"), ()])
+def test_everything_of_a_view_can_be_gone_through_and_discarded_where_it_is_unchanged(
+    settings: Settings, store: OnlineStore, keys: tuple[str, ...]
+) -> None:
+    seen, other = view("seen", keys=keys, created=True), view("other", keys=keys)
+    count = 1200 if keys else 1
+    named = {"visitor_id": list(range(count)), "shop_id": ["", "ü:é"] * (count // 2)}
+    given = {"pages": [1] * count, "city": ["Bonn"] * count}
+    for one in (seen, other):
+        store.write(one, rows(one, at=NOON, seen=NOON - MICRO, **{key: named[key] for key in keys}, **given))
+    assert list(store.everything("nobody's")) == []
+    found = list(store.everything("seen"))
+    encoded_keys = encoded(
+        seen, rows(seen, at=NOON, seen=NOON, **{k: named[k] for k in keys}, **given)
+    ).key_list()
+    assert sorted(key for some, _ in found for key in some) == sorted(store.named(encoded_keys))
+    epoch = datetime(1970, 1, 1)
+    for _, times in found:
+        assert {epoch + at * MICRO for at in times.event.tolist()} == {NOON}
+        assert {epoch + at * MICRO for at in times.created.tolist()} == {NOON - MICRO}
+    first, newer = {key: named[key][:1] for key in keys}, NOON + SECOND
+    store.write(seen, rows(seen, at=newer, seen=newer, **first, pages=[2], city=["Ulm"]))
+    done = sum((store.discard(seen, some, times) for some, times in found), Written(0, 0))
+    assert done == Written(count - 1, 1)
+    assert store.count(seen) == 1
+    assert store.count(other) == count
+    assert read(settings, store, seen, **first) == [(2, "Ulm")]
+
+
+def test_a_project_whose_name_ends_like_another_s_keeps_its_rows(settings: Settings, project: str) -> None:
+    one, other = online_store(settings, project), online_store(settings, f"big{project}")
+    for store in (one, other):
+        store.write(VISITS, visit(VISITS, 1, NOON))
+    assert (one.count(VISITS), sum(len(keys) for keys, _ in one.everything("visits"))) == (1, 1)
+    one.drop(VISITS)
+    assert pages(settings, other, VISITS) == 1
+
+
 def test_a_stores_identity_is_lost_with_its_rows(store: OnlineStore) -> None:
     other = view("others")
     first = store.identity("visits")

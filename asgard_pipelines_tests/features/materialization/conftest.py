@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 
 from asgard_pipelines.settings import Settings
-from asgard_pipelines_tests.contracts.online.conftest import KINDS
+from asgard_pipelines_tests.stack.online_stores import KINDS, kinds
 
 
-@pytest.fixture(
-    scope="session",
-    params=[name if name == "sqlite" else pytest.param(name, marks=pytest.mark.stack) for name in KINDS],
-)
+@pytest.fixture(scope="session", params=kinds())
 def store_address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ACCESS_KEY_ID", "local")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "local")
-        with KINDS[request.param](tmp_path_factory.mktemp(request.param)) as kind:
-            yield kind.url
+    with KINDS[request.param](tmp_path_factory.mktemp(request.param)) as kind:
+        yield kind.url
 
 
 @pytest.fixture
