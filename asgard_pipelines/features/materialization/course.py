@@ -44,6 +44,8 @@ class Course:
     """Why the whole state is written."""
     drops: bool = False
     """What is stored goes first: nobody would find it by the view's present keys."""
+    unaccounted: bool = False
+    """A snapshot is gone from which the store was written: what `pin` does not give goes."""
 
 
 def chosen_course(
@@ -66,17 +68,17 @@ def chosen_course(
         return Course("whole", pin, identity, mark, left, drops=True)
     if window is not None:
         return Course("window", pin, identity)
-    others = _formers(lakehouse, rows, pin, left)
+    others, gone = _formers(lakehouse, rows, pin, left)
     if mark is None:
         address = f"{store.address}#"
         earlier = materializations(settings, view=view.name)
         lost = any(run.store.startswith(address) and run.store != identity for run in earlier)
         told = "The store lost what was written before." if lost else "Nothing was written before."
-        return Course("whole", pin, identity, None, left, None, others, told)
+        return Course("whole", pin, identity, None, left, None, others, told, unaccounted=gone is not None)
     former = Pin(mark.table_name, mark.to_snapshot)
-    if not _stands(lakehouse, former):
-        told = f"{former}, up to which the store was brought, is gone."
-        return Course("whole", pin, identity, mark, left, None, others, told)
+    if gone := former if not _stands(lakehouse, former) else gone:
+        told = f"{gone}, from which the store was written, is gone."
+        return Course("whole", pin, identity, mark, left, None, others, told, unaccounted=True)
     since = Former(ViewRows.recalled(view.name, mark.read_as, rows.threads), former, mark.as_of)
     if otherwise := _why_whole(lakehouse, rows, pin, mark, left):
         return Course("whole", pin, identity, mark, left, None, [since, *others], otherwise)
@@ -97,17 +99,24 @@ def _why_whole(
     return None
 
 
-def _formers(lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Materialization]) -> list[Former]:
-    """From where other runs may have written, each once, as far as that can be looked up still."""
+def _formers(
+    lakehouse: Lakehouse, rows: ViewRows, pin: Pin, runs: Sequence[Materialization]
+) -> tuple[list[Former], Pin | None]:
+    """From where other runs may have written, each once; and one of those that cannot be looked up any more,
+    if there are such."""
     found: dict[tuple[object, ...], Former] = {}
+    gone: Pin | None = None
     for run in _telling(lakehouse, runs):
         at, span = Pin(run.table_name, run.to_snapshot), _span(run)
         nothing_went = run.fingerprint == rows.fingerprint and at == pin
-        if run.to_snapshot is None or nothing_went or not _stands(lakehouse, at):
+        if run.to_snapshot is None or nothing_went:
+            continue
+        if not _stands(lakehouse, at):
+            gone = at
             continue
         then = ViewRows.recalled(run.view, run.read_as, rows.threads)
         found[at, run.fingerprint, run.as_of, span] = Former(then, at, run.as_of, span)
-    return list(found.values())
+    return list(found.values()), gone
 
 
 def _telling(lakehouse: Lakehouse, runs: Sequence[Materialization]) -> list[Materialization]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from asgard_pipelines.features.kinds import Bools, Ints, instants
+from asgard_pipelines.features.kinds import Bools, Ints
 from asgard_pipelines.features.materialization.view_rows import ViewRows, found
 from asgard_pipelines.features.materialization.whole import Former
 from asgard_pipelines.features.materialization.work import Work
@@ -108,8 +108,7 @@ def _settle(work: Work, batch: pa.Table, names: Sequence[str], spans: tuple[Ints
     event, created = event[places], created[places]
     is_there, may_tie = is_there[places], may_tie[places]
     stored = work.store.times(rows.view, rows.stored_keys(batch))
-    had_event, has = instants(stored["event"])
-    had_created = _created(rows, stored["created"])
+    had_event, had_created, has = rows.times_stored(stored)
     equal = is_there & has & (event == had_event) & (created == had_created)
     newer = is_there & (~has | (event > had_event) | ((event == had_event) & (created > had_created)))
     hit = np.zeros(len(batch), dtype=bool)
@@ -151,13 +150,6 @@ def _put_back(work: Work, difference: FileDifference, left: _Left) -> None:
     source = difference.source(work.tally)
     for batch in work.rows.with_newest(pa.concat_tables(left.lost), source, work.as_of):
         work.swap(work.rows.stored_keys(batch, _HAD), work.rows.stored(found(batch)))
-
-
-def _created(rows: ViewRows, column: pa.ChunkedArray) -> Ints:
-    """Created times of stored rows, comparable with those of the view's."""
-    least = np.iinfo(np.int64).min
-    created, known = instants(column)
-    return np.where(known, created, least) if rows.view.created_timestamp else np.full(len(column), least)
 
 
 def _within(event: Ints, spans: tuple[Ints, Ints]) -> Bools:

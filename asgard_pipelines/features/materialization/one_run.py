@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.errors import AsgardError, NoDataFound
 from asgard_pipelines.features.materialization.course import Course, Window, chosen_course
 from asgard_pipelines.features.materialization.difference import write_difference
+from asgard_pipelines.features.materialization.unaccounted import Unaccounted
 from asgard_pipelines.features.materialization.view_rows import ViewRows
 from asgard_pipelines.features.materialization.whole import write_whole
 from asgard_pipelines.features.materialization.window import write_window
@@ -26,6 +27,8 @@ from asgard_pipelines.state import (
     finish_materialization,
     snapshots_needed,
 )
+
+_OTHER_KEYS = "The view has other keys than before."
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,14 @@ def materialize(
     course = chosen_course(settings, lakehouse, store, rows, pin, window)
     if course.drops:
         store.drop(view)
-        course = chosen_course(settings, lakehouse, store, rows, pin, window)
+        course = replace(chosen_course(settings, lakehouse, store, rows, pin, window), remark=_OTHER_KEYS)
     abandon_store(settings, view.name, store.address, course.store)
     run = _begun(settings, rows, course, asked, as_of, window)
     work = Work(lakehouse, store, rows, course.pin, run.as_of, progress)
     try:
         if course.pin.snapshot_id is not None:
             lakehouse.tag(course.pin, tag_of(view.name, course.pin))
-        _do(work, run, course)
+        _do(settings, work, run, course)
         if require_rows:
             _need_rows(work, run)
     except BaseException as error:
@@ -127,13 +130,13 @@ def _begun(
     return run
 
 
-def _do(work: Work, run: Materialization, course: Course) -> None:
+def _do(settings: Settings, work: Work, run: Materialization, course: Course) -> None:
     if run.window_start and run.window_end:
         write_window(work, run.window_start, run.window_end)
     elif course.since is not None:
         write_difference(work, course.since, course.others)
     else:
-        write_whole(work, course.others)
+        write_whole(work, course.others, Unaccounted(settings, work) if course.unaccounted else None)
 
 
 def _need_rows(work: Work, run: Materialization) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from asgard_pipelines.features.materialization.unaccounted import Unaccounted
 from asgard_pipelines.features.materialization.view_rows import ViewRows, found
 from asgard_pipelines.features.materialization.work import Work
 from asgard_pipelines.lakehouse import Pin, Source, TimeRange, within
@@ -30,11 +31,14 @@ class Former:
         return source if self.span is None else within(source, self.span)
 
 
-def write_whole(work: Work, formers: Sequence[Former]) -> None:
+def write_whole(work: Work, formers: Sequence[Former], unaccounted: Unaccounted | None = None) -> None:
     """Writes every key's newest row; of a key that the table has no more, the row that it had is deleted.
 
     Where the store still holds what got into it formerly, it holds the new row afterwards even if that is
     older (times may have come from another column then).
+
+    Args:
+        unaccounted: where nobody can tell any more what got into it.
     """
     source = work.lakehouse.source(work.pin, tally=work.tally)
     asked = work.rows.keys_of(source)
@@ -47,8 +51,12 @@ def write_whole(work: Work, formers: Sequence[Former]) -> None:
             gone = batch.filter(batch[f"{name}event"].is_valid())
             removed = former.rows.stored_keys(gone, name)
             work.swap(_renamed(removed, former.rows, work.rows), work.rows.stored(found(gone)))
+        if unaccounted:
+            unaccounted.give_way(batch)
         work.put(work.rows.stored(found(batch)))
         work.step(len(batch), len(asked))
+    if unaccounted:
+        unaccounted.sweep()
 
 
 def _with_former(work: Work, asked: pa.Table, former: Former, name: str) -> pa.Table:

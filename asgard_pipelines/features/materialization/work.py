@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
 
 from asgard_pipelines.features.materialization.view_rows import ViewRows
+from asgard_pipelines.features.online.encoded_rows import Times
 from asgard_pipelines.features.online.store import OnlineStore, Written
 from asgard_pipelines.lakehouse import Lakehouse, Pin, Tally
 from asgard_pipelines.state import Figures
@@ -49,6 +50,10 @@ class Work:
         """See `OnlineStore.replace`."""
         if len(removed):
             self._written += self.store.replace(self.rows.view, removed, rows)
+
+    def discard(self, keys: Sequence[bytes], times: Times) -> None:
+        """See `OnlineStore.discard`."""
+        self._written += Written(self.store.discard(self.rows.view, keys, times).written, 0)
 
     def step(self, keys: int, total: int) -> None:
         """So many more keys are done."""

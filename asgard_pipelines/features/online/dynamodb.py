@@ -30,6 +30,8 @@ from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
 _WRITERS = 16
 _TOKEN_ID = "asgard:token"  # noqa: S105 (an item's key; no other is spelt like it)
+_ID = b"id:"
+"""Before what stands for a key that is known by its hash only; no encoded key begins so."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OURS_COUNTS = "asgard_ts = event_ts"
 _FEAST_WROTE = "event_ts = :seen AND (attribute_not_exists(asgard_ts) OR asgard_ts <> event_ts)"
@@ -86,7 +88,7 @@ class DynamoDbStore(OnlineStore):
 
         def swapped(place: int) -> bool:
             stamp, chosen = known[place], taken[place]
-            item = items[chosen] if chosen >= 0 else {"entity_id": {"S": id_of(keys[place])}}
+            item = items[chosen] if chosen >= 0 else {"entity_id": {"S": _id_of_named(keys[place])}}
             condition = f"{_OURS_COUNTS} AND begins_with(asgard_stamp, :stamp)"
             return self._guarded(view, item, condition, stamp, lambda stored: stored.startswith(stamp))
 
@@ -99,6 +101,19 @@ class DynamoDbStore(OnlineStore):
         rows = [found.get(id_of(key)) for key in keys]
         known = np.array([row is not None for row in rows], dtype=bool)
         return times_of([None if row is None else item_stamp(row) for row in rows]), known
+
+    def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
+        self.make(view)
+        wanted = {"TableName": self.table(view), "ConsistentRead": True}
+        wanted |= {"ProjectionExpression": "entity_id, event_ts, asgard_ts, asgard_stamp"}
+        with self._answering():
+            for page in self.client.get_paginator("scan").paginate(**wanted):
+                rows = [item for item in page["Items"] if "event_ts" in item]  # the token has none
+                names = [item["entity_id"]["S"].encode() for item in rows]
+                yield [_ID + name for name in names], times_of([item_stamp(item) for item in rows])
+
+    def named(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        return [_ID + id_of(key).encode() for key in keys]
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
         return DynamoDbReader(self, asked)
@@ -248,6 +263,10 @@ class DynamoDbStore(OnlineStore):
             raise BackendUnavailable(
                 f"The online store at {self.address} does not answer: {error}."
             ) from error
+
+
+def _id_of_named(key: bytes) -> str:
+    return key.removeprefix(_ID).decode() if key.startswith(_ID) else id_of(key)
 
 
 def _require_failed_condition(error: ClientError) -> None:

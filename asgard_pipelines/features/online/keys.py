@@ -59,6 +59,17 @@ def encoded_keys(join_keys: Sequence[str], rows: pa.Table) -> tuple[pa.Array, Bo
     return joined, present
 
 
+def key_length(text: bytes) -> int:
+    """How many of the bytes are the key with which they begin; all of them, where they begin with none."""
+    place = 4
+    parts = 2 * int.from_bytes(text[:4], "little")  # names, then values: each its kind, its length, itself
+    for _ in range(parts):
+        place += 8 + int.from_bytes(text[place + 4 : place + 8], "little")
+        if place > len(text):
+            return len(text)
+    return place
+
+
 def few_keys(join_keys: Sequence[str], rows: pa.Table) -> tuple[list[bytes], Bools]:
     """The same, one at a time: of a few rows quicker."""
     if not join_keys:

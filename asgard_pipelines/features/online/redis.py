@@ -19,6 +19,7 @@ from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
 from asgard_pipelines.features.online.few_values import FEW
+from asgard_pipelines.features.online.keys import key_length
 from asgard_pipelines.features.online.redis_requests import (
     feast_times,
     field,
@@ -95,6 +96,10 @@ class RedisStore(OnlineStore):
                 found.append(stamps(Times(np.array([_micros(at)]), None))[0].as_py())
         return times_of(found), np.array([one is not None for one in found], dtype=bool)
 
+    def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
+        for scanned in self._scanned():
+            yield self._present(view, [key.removesuffix(self._suffix) for key in scanned])
+
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
         return _RedisReader(self._wires, self._suffix, asked)
 
@@ -137,14 +142,15 @@ class RedisStore(OnlineStore):
         required(self._wires.ask(request, 1), self._wires.address)
 
     def _scanned(self) -> Iterator[list[bytes]]:
+        """The project's keys, and not those of one whose name ends in the same letters."""
         cursor = b"0"
         while True:
             request = command(
                 b"SCAN", cursor, b"MATCH", b"*" + _escaped(self._suffix), b"COUNT", _SCANNED, b"TYPE", b"hash"
             )
             cursor, keys = required(self._wires.ask(request, 1), self._wires.address)[0]
-            if keys:
-                yield keys
+            if own := [key for key in keys if key[key_length(key) :] == self._suffix]:
+                yield own
             if cursor == b"0":
                 return
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -79,6 +79,14 @@ class SqliteStore(OnlineStore):
         found = self.looked_up(view, partial(_stored, self.tables(view), keys))
         nothing = Times(np.zeros(len(keys), np.int64), None), np.zeros(len(keys), dtype=bool)
         return nothing if found is None else found
+
+    def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
+        after = f"SELECT DISTINCT entity_key FROM {self.tables(view).feast} WHERE entity_key > ?"
+        some = f"{after} ORDER BY entity_key LIMIT {_KEYS_AT_ONCE}"
+        last = b""
+        while rows := self.looked_up(view, partial(_fetched, some, last)):
+            yield self._present(view, [key for (key,) in rows])
+            [last] = rows[-1]
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
         return SqliteReader(self, asked)
@@ -192,6 +200,10 @@ def _stored(tables: ViewTables, keys: Sequence[bytes], db: sqlite3.Connection) -
     created = [NO_CREATED if row is None or row[1] is None else row[1] for row in rows]
     known = np.array([row is not None for row in rows], dtype=bool)
     return Times(event, np.array(created, np.int64)), known
+
+
+def _fetched(statement: str, after: bytes, db: sqlite3.Connection) -> list[tuple[bytes]]:
+    return db.execute(statement, (after,)).fetchall()
 
 
 def _of(statement: str, keys: Sequence[bytes]) -> str:

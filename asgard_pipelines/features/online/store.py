@@ -8,7 +8,7 @@ Times are kept to the microsecond; a created time that is null, or that the view
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +135,21 @@ class OnlineStore(ABC):
         event, created = _instants(stored.event, known), _instants(stored.created, known & stored.has_created)
         return pa.table({"event": event, "created": created})
 
+    def discard(self, view: FeatureView, keys: Sequence[bytes], expected: Times) -> Written:
+        """Deletes rows, each where exactly this is stored still. `keys` are as `everything` gives them."""
+        nothing = EncodedRows([], {one.name: [] for one in view.features}, expected.take([]))
+        done = self.swap(view.name, keys, expected, nothing, [-1] * len(keys)) if keys else 0
+        return Written(done, len(keys) - done)
+
+    def named(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        """Encoded keys as `everything` gives them."""
+        return keys
+
+    def _present(self, view: str, keys: list[bytes]) -> tuple[list[bytes], Times]:
+        """Those that are stored, with their times."""
+        times, known = self.stored_times(view, keys)
+        return [key for key, one in zip(keys, known, strict=True) if one], times.take(np.flatnonzero(known))
+
     def order(self, view: FeatureView, keys: pa.Table) -> Ints | None:
         """In which order so many keys are written fastest; None if it does not matter."""
         return None
@@ -162,6 +177,11 @@ class OnlineStore(ABC):
     @abstractmethod
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
         """Of each key, and which of them are stored."""
+
+    @abstractmethod
+    def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
+        """All that is stored of a view, some at a time: keys by which `swap` finds them, and their times.
+        What is written meanwhile may or may not be among it; a row may come twice."""
 
     @abstractmethod
     def reader(self, asked: Sequence[ViewRead]) -> Reader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -12,8 +12,9 @@ from asgard_pipelines.errors import NoDataFound
 from asgard_pipelines.features.materialization.course import chosen_course
 from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.materialization.view_rows import ViewRows
+from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import materializations, watermark
+from asgard_pipelines.state import Push, PushLog, materializations, watermark
 from asgard_pipelines_tests.features.materialization.world import HOUR, LATER, NOON, TABLE, World, order
 
 DAY = timedelta(days=1)
@@ -248,6 +249,57 @@ def test_an_expired_watermark_costs_the_whole_state_and_is_said(world: World) ->
     assert run.remark is not None
     assert "is gone" in run.remark
     assert world.amounts(1, 6) == [10, 60]
+
+
+def test_of_a_table_that_was_made_anew_nothing_old_stays(world: World) -> None:
+    world.made_anew(order(1, 1, NOON - DAY), order(2, 22, NOON), order(6, 66, NOON + HOUR))
+    run = world.materialize()
+    assert run.remark is not None
+    assert "is gone" in run.remark
+    assert world.amounts(1, 2, 3, 4, 6) == [1, 22, None, None, 66]
+    assert world.store.count(world.view) == 3
+    assert world.materialize().kind == "difference"
+
+
+def test_a_push_that_no_table_has_yet_stays_though_the_table_was_made_anew(world: World) -> None:
+    for customer, amount in ((2, 77), (7, 78)):
+        log_push(world.settings, customer, amount)
+        world.store.write(world.view, stored(customer, amount))
+    world.store.write(world.view, stored(8, 79))
+    world.made_anew(order(2, 1, NOON - DAY))
+    world.materialize()
+    assert world.amounts(1, 2, 7, 8) == [None, 77, 78, None]
+
+
+def test_what_was_flushed_goes_with_the_table_that_it_was_flushed_into(settings: Settings) -> None:
+    world = World(settings)
+    world.append()
+    world.materialize()
+    pin = world.append(order(1, 10))
+    world.store.write(world.view, stored(1, 10))
+    note_pushed(settings, world.lakehouse, world.declarations, world.view, pin, 1)
+    world.made_anew(order(2, 20))
+    world.materialize()
+    assert world.amounts(1, 2) == [None, 20]
+
+
+def test_of_a_table_that_the_view_left_nothing_stays_though_it_was_dropped(world: World) -> None:
+    world.lakehouse.append("gold.returns", world.numbered([order(1, 1, NOON - DAY)]), key="returns")
+    world.lakehouse.catalog.iceberg.drop_table(TABLE)
+    world.declare(table="gold.returns")
+    world.materialize(world.lakehouse.pin("gold.returns"))
+    assert world.amounts(1, 2) == [1, None]
+
+
+def log_push(settings: Settings, customer: int, amount: int) -> None:
+    """As `stored`, on disk before it is online."""
+    event = (NOON - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    columns = {"customer_id": [customer], "amount": [amount], "city": [None]}
+    log = PushLog(settings)
+    log.write(
+        [Push(f"push {customer}", "", "{}", {"orders": (1, PushedRows(columns, [event], [event]).bytes())})]
+    )
+    log.close()
 
 
 def test_the_snapshot_of_the_watermark_cannot_expire_and_no_other_is_held(world: World) -> None:

@@ -101,6 +101,11 @@ class World:
         rows = self.lakehouse.read_table(self.pin)
         return self.lakehouse.overwrite(TABLE, rows, key=self._key()).pin
 
+    def made_anew(self, *rows: dict[str, Any]) -> Pin:
+        """The table is dropped, and another one of its name is made: it has none of its snapshots."""
+        self.lakehouse.catalog.iceberg.drop_table(TABLE)
+        return self.append(*rows)
+
     def delete_rows(self, *numbers: int) -> None:
         """By position."""
         delete_by_position(self.lakehouse.catalog.load(TABLE), "n", set(numbers), Random(1))
