@@ -3,7 +3,8 @@
 A table of 50 files, each of keys of its own. Of one file the values are restated at their own event times:
 stock Feast, which knows nothing but event times, gets them online only by materializing the whole table
 again. Then another file is written anew with new event times, which stock Feast finds as well. All write to a
-SQLite file of their own, which holds nothing before: what is measured is finding, reading and writing.
+SQLite file, and the new event times to Redis as well, which hold nothing before: what is measured is finding,
+reading and writing.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.child import Work
 from benchmarks.measure import Contender, Measured, in_turns
+from benchmarks.online_world import places, redis_server
+from benchmarks.online_writes import emptied
 
 if TYPE_CHECKING:
     from asgard_pipelines.declarations import Declarations
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.settings import Settings
 
 FILES, FEATURES, KEYS = 50, 20, 1_000_000
-RESTATED, NEWER = "restated", "newer"
+RESTATED, NEWER, NEWER_IN_REDIS = "restated", "newer", "newer in Redis"
 _TABLE, _KEY = "gold.stats", "customer_id"
 _THEN = datetime(2026, 1, 1)
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +46,8 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class Materialized:
-    """By change (RESTATED, NEWER) and contender. `bytes` is what its process read, by the kernel's count."""
+    """By change (RESTATED, NEWER, NEWER_IN_REDIS) and contender. `bytes` is what its process read, by the
+    kernel's count."""
 
     keys: int
     changed: int
@@ -57,17 +61,25 @@ def measure(data: Path, scale: float, runs: int, told: Callable[[str], None]) ->
     if not home.exists():
         told("the table of the materialization")
         _generate(home, per_file)
-    prepared = {
-        f"{RESTATED}, ours": partial(_ours, home, per_file, str(FILES - 1), RESTATED),
-        f"{RESTATED}, feast": partial(_feast, home, per_file * FILES, _THEN.replace(tzinfo=UTC)),
-        f"{NEWER}, ours": partial(_ours, home, per_file, RESTATED, NEWER),
-        f"{NEWER}, feast": partial(_feast, home, per_file, _NOW - _TTL),
-    }
-    # The whole table takes stock Feast minutes: once is enough
-    once = {f"{RESTATED}, feast"}
-    contenders = {name: Contender(make, 1 if name in once else runs) for name, make in prepared.items()}
-    measured = in_turns(contenders, told, "spawn")
-    read = {name: _bytes_read(make) for name, make in prepared.items() if name not in once}
+    folder = Path(tempfile.mkdtemp())
+    with redis_server() as (port, _):
+        stores = places(port, folder)
+        (sqlite, sqlite_feast), (redis, redis_feast) = stores["SQLite"], stores["Redis"]
+        whole, newest = _THEN.replace(tzinfo=UTC), _NOW - _TTL
+        prepared = {
+            f"{RESTATED}, ours": partial(_ours, home, per_file, str(FILES - 1), RESTATED, sqlite),
+            f"{RESTATED}, feast": partial(_feast, home, per_file * FILES, whole, sqlite, sqlite_feast),
+            f"{NEWER}, ours": partial(_ours, home, per_file, RESTATED, NEWER, sqlite),
+            f"{NEWER}, feast": partial(_feast, home, per_file, newest, sqlite, sqlite_feast),
+            f"{NEWER_IN_REDIS}, ours": partial(_ours, home, per_file, RESTATED, NEWER, redis),
+            f"{NEWER_IN_REDIS}, feast": partial(_feast, home, per_file, newest, redis, redis_feast),
+        }
+        # The whole table takes stock Feast minutes: once is enough
+        once = {f"{RESTATED}, feast"}
+        contenders = {name: Contender(make, 1 if name in once else runs) for name, make in prepared.items()}
+        measured = in_turns(contenders, told, "spawn")
+        read = {name: _bytes_read(make) for name, make in prepared.items() if name not in once}
+    shutil.rmtree(folder)
     return Materialized(per_file * FILES, per_file, measured, read)
 
 
@@ -100,10 +112,10 @@ def _rows(keys: range, at: datetime, seed: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _settings(home: Path, online: Path | None = None) -> Settings:
+def _settings(home: Path, online: str | None = None) -> Settings:
     from asgard_pipelines.settings import Settings
 
-    return Settings(home=home, online_store=f"sqlite:///{online}" if online else None)
+    return Settings(home=home, online_store=online)
 
 
 def _lakehouse(settings: Settings) -> Lakehouse:
@@ -132,7 +144,7 @@ def _declarations() -> Declarations:
     return Declarations(project="bench", entities=[customer], views=[view])
 
 
-def _ours(home: Path, changed: int, since: str, until: str) -> Work:
+def _ours(home: Path, changed: int, since: str, until: str, online: str) -> Work:
     """From one commit to another: the ledger says that the store was brought to the first."""
     import duckdb  # noqa: F401  # as with Feast, what is imported is not measured
     import pyiceberg.io.pyarrow  # noqa: F401
@@ -142,9 +154,10 @@ def _ours(home: Path, changed: int, since: str, until: str) -> Work:
     from asgard_pipelines.features.online import online_store
     from asgard_pipelines.state import Figures, Materialization, begin_materialization, finish_materialization
 
-    folder = Path(tempfile.mkdtemp())
-    settings = _settings(home.resolve(), folder / "online.db")
-    settings = settings.model_copy(update={"state_url": f"sqlite:///{folder / 'state.db'}"})
+    emptied(online)
+    settings = _settings(home.resolve(), online)
+    state = Path(tempfile.mkdtemp()) / "state.db"
+    settings = settings.model_copy(update={"state_url": f"sqlite:///{state}"})
     lakehouse, declarations = _lakehouse(settings), _declarations()
     view = declarations.view("stats")
     rows = ViewRows.of(declarations, view, settings.thread_count)
@@ -175,12 +188,13 @@ def _ours(home: Path, changed: int, since: str, until: str) -> Work:
     return Work(run, lambda done: 0 if done == (changed, _CHANGED_FILES) else 1)
 
 
-def _feast(home: Path, changed: int, start: datetime) -> Work:
-    """Stock DuckDB store over the Iceberg table, stock SQLite store; the window from `start` on."""
+def _feast(home: Path, changed: int, start: datetime, online: str, online_store: dict[str, Any]) -> Work:
+    """Stock DuckDB store over the Iceberg table, stock online store; the window from `start` on."""
     from feast import Entity, FeatureStore, FeatureView, Field, RepoConfig, ValueType
     from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
     from feast.types import Float64, Int64
 
+    emptied(online)
     folder = Path(tempfile.mkdtemp())
     properties = _settings(home.resolve()).catalog_properties
     store = FeatureStore(
@@ -189,7 +203,7 @@ def _feast(home: Path, changed: int, start: datetime) -> Work:
             provider="local",
             registry=str(folder / "registry.db"),
             offline_store={"type": "duckdb"},
-            online_store={"type": "sqlite", "path": str(folder / "online.db")},
+            online_store=online_store,
             entity_key_serialization_version=3,
             repo_path=folder,
         )
@@ -212,15 +226,19 @@ def _feast(home: Path, changed: int, start: datetime) -> Work:
 
     def run() -> int:
         store.materialize(start, _NOW)
-        return _count(folder / "online.db")
+        return _count(online)
 
     return Work(run, lambda found: 0 if found == changed else 1)
 
 
-def _count(path: Path) -> int:
+def _count(online: str) -> int:
     import sqlite3
 
-    with sqlite3.connect(path) as db:
+    import redis
+
+    if online.startswith("redis"):
+        return int(redis.Redis.from_url(online).dbsize())  # type: ignore[arg-type]  # not awaited here
+    with sqlite3.connect(online.removeprefix("sqlite:///")) as db:
         return int(db.execute("SELECT count(*) FROM bench_stats WHERE feature_name = 'f00'").fetchone()[0])
 
 

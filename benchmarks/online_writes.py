@@ -38,7 +38,7 @@ def ours(url: str, path: Path, home: Path) -> Work:
 
     settings = Settings(home=home, online_store=url, repo=_repo(home))
     lakehouse, declared = Lakehouse(settings), declarations()
-    _emptied(url)
+    emptied(url)
     pin = lakehouse.pin(f"gold.{VIEW}")
 
     def run() -> None:
@@ -60,7 +60,7 @@ def ours_writer(url: str, path: Path) -> Work:
     from asgard_pipelines.settings import Settings
 
     store, view = online_store(Settings(online_store=url), PROJECT), declarations().views[0]
-    _emptied(url)
+    emptied(url)
 
     def run() -> int:
         return sum(store.write(view, batch).written for batch in _batches(path, _BATCH))
@@ -93,7 +93,7 @@ def feast_writer(online_store: dict[str, Any], path: Path, options: dict[str, An
 
 
 def _opened(online_store: dict[str, Any], path: Path) -> Any:
-    _emptied(_url(online_store))
+    emptied(_url(online_store))
     return feast_store(Path(tempfile.mkdtemp()), path, online_store)
 
 
@@ -109,7 +109,7 @@ def _batches(path: Path, size: int) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([batch])
 
 
-def _emptied(url: str) -> None:
+def emptied(url: str) -> None:
     import redis
 
     if url.startswith("redis"):
