@@ -11,6 +11,7 @@ import trustme
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.features.online import Written
+from asgard_pipelines.features.online.encoded_rows import encoded
 from asgard_pipelines.features.online.redis import RedisStore
 from asgard_pipelines.features.online.redis_wire import Wires, command
 from asgard_pipelines.settings import Settings
@@ -109,6 +110,38 @@ def test_lost_scripts_and_connections_are_made_good(tmp_path: Path) -> None:
         assert store.identity("visits") != identity
     with pytest.raises(BackendUnavailable):
         store.ping()
+
+
+def test_rows_that_were_ready_are_put_over_other_connections_if_theirs_are_lost(tmp_path: Path) -> None:
+    many = list(range(300))
+    kill = command(b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no")
+    with redis_server(tmp_path) as port:
+        store, other = (RedisStore("shop", f"redis://127.0.0.1:{port}/0") for _ in range(2))
+        for at in (NOON, NOON + SECOND):  # over new connections, and over kept ones that are lost
+            given = rows(VISITS, visitor_id=many, pages=many, city=["x"] * 300, at=at)
+            _wires(other).ask(kill, 1)
+            with store.ready("visits", encoded(VISITS, given)) as put:
+                _wires(other).ask(kill, 1)
+                assert put() == 300
+        assert pages(SETTINGS, store, VISITS) == 1
+        with store.ready("visits", encoded(VISITS, given)) as put:
+            pass
+        assert store.write(VISITS, given) == Written(300, 0)
+    with store.ready("visits", encoded(VISITS, given)) as put, pytest.raises(BackendUnavailable):
+        put()
+
+
+def test_many_rows_that_redis_refuses_are_said(tmp_path: Path) -> None:
+    many = list(range(300))
+    given = encoded(VISITS, rows(VISITS, visitor_id=many, pages=many, city=["x"] * 300, at=NOON))
+    with redis_server(tmp_path) as port:
+        store = RedisStore("shop", f"redis://127.0.0.1:{port}/0")
+        _wires(store).ask(command(b"SET", given.key_list()[7] + b"shop", b"text"), 1)
+        with store.ready("visits", given) as put, pytest.raises(BackendUnavailable, match="WRONGTYPE"):
+            put()
+        _wires(store).ask(command(b"FLUSHALL") + command(b"CONFIG", b"SET", b"maxmemory", b"1"), 2)
+        with store.ready("visits", given) as put, pytest.raises(BackendUnavailable, match="maxmemory"):
+            put()
 
 
 def test_another_applications_keys_are_in_nobodys_way(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -166,11 +167,27 @@ def encoded_records(
             feature is microseconds since 1970 (UTC). No key is null.
         event: microseconds since 1970 (UTC); so is `created`, which is None for a view without created times.
     """
-    keys = key_encoder_of(tuple(key_types), tuple(key_types.values()))([columns[name] for name in key_types])
+    encode = key_encoder_of(tuple(key_types), tuple(key_types.values()))
+    keys: Column = encode([columns[name] for name in key_types]) if key_types else encode([]) * len(event)
     late = None if created is None else [NO_CREATED if at is None else at for at in created]
     times = Times(np.array(event, np.int64), None if late is None else np.array(late, np.int64))
-    values = {one.name: plain_encoded(columns[one.name], one.dtype) for one in view.features}
-    return EncodedRows(keys if key_types else keys * len(event), values, times)
+    if len(event) <= FEW:
+        values = {one.name: plain_encoded(columns[one.name], one.dtype) for one in view.features}
+        return EncodedRows(keys, values, times)
+    return EncodedRows(_as_array(keys), _together(view, columns, len(event)), times)
+
+
+def _together(view: FeatureView, columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, pa.Array]:
+    """All columns of a type as one."""
+    of_type: dict[str, list[str]] = {}
+    for feature in view.features:
+        of_type.setdefault(feature.dtype, []).append(feature.name)
+    made = {}
+    for dtype, names in of_type.items():
+        values = list(chain.from_iterable([columns[name] for name in names]))
+        whole = encoded_values(pa.array(values, arrow_type(dtype)), dtype)
+        made |= {name: whole.slice(place * rows, rows) for place, name in enumerate(names)}
+    return {name: made[name] for name in view.feature_names}
 
 
 def _column(view: FeatureView, rows: pa.Table, name: str) -> pa.ChunkedArray:

@@ -1,9 +1,9 @@
-"""What is sent to Redis to put rows: calls of the script, written out as bytes."""
+"""What is sent to Redis to put rows, written out as bytes: calls of the script, or plain writes."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -13,14 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asgard_pipelines.features.kinds import Ints
 from asgard_pipelines.features.online.encoded_rows import EncodedRows
 from asgard_pipelines.features.online.redis_scripts import PUT, name_of
+from asgard_pipelines.features.online.redis_times import feast_time, feast_times
 from asgard_pipelines.features.online.redis_wire import bulk
 from asgard_pipelines.features.online.stamps import DIGITS, few_stamps, stamps
-from asgard_pipelines.features.online.value_bytes import varint, varints_joined
 
-_EMPTY = pa.scalar(b"", pa.binary())
 _ROWS_A_CALL = 64
 """Nobody else is answered meanwhile: under a millisecond, of twenty features."""
 _LARGE = 1 << 30
@@ -41,24 +39,10 @@ def our_field(view: str) -> bytes:
     return f"_asgard:{view}".encode()
 
 
-def feast_times(event: Ints) -> pa.Array:
-    """As Feast's `Timestamp` messages."""
-    seconds, micros = np.divmod(event, 1_000_000)
-    every = np.ones(len(event), dtype=bool)
-    return pc.binary_join_element_wise(
-        varints_joined(b"\x08", seconds, every), varints_joined(b"\x10", micros * 1000, micros > 0), _EMPTY
-    )
-
-
-def _feast_time(micros: int) -> bytes:
-    seconds, part = divmod(micros, 1_000_000)
-    return b"\x08" + varint(seconds % (1 << 64)) + (b"\x10" + varint(part * 1000) if part else b"")
-
-
 def request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
     """One call of the script."""
     keys, columns = rows.as_lists()
-    times = [_feast_time(at) for at in rows.times.event.tolist()]
+    times = [feast_time(at) for at in rows.times.event.tolist()]
     stamped = [
         stamp.ljust(2 * DIGITS, b"0") + at for stamp, at in zip(few_stamps(rows.times), times, strict=True)
     ]
@@ -75,21 +59,36 @@ def request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
 def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> tuple[bytes, int]:
     """Calls of the script, put together a column at a time; and how many."""
     rows = given.as_arrays()
-    times, stamped = feast_times(rows.times.event), stamps(rows.times)
-    with_created = rows.times.created_or_none is not None
     keys = _pieces([_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"])
-    parts: list[bytes | pa.Array] = [_lengths(times), times, b"\r\n"]
-    parts += [_lengths(times, 2 * DIGITS), stamped, b"" if with_created else b"0" * DIGITS, times, b"\r\n"]
-    for column in rows.values.values():
-        parts += [_lengths(column), column, b"\r\n"]
-    values = _pieces(parts)
-    fields = _fields(view, tuple(rows.values), with_created)
+    values = _pieces(list(chain.from_iterable(_columns(rows))))
+    fields = _fields(view, tuple(rows.values), rows.times.created_or_none is not None)
     made: list[Any] = []
     starts = range(0, len(rows), _ROWS_A_CALL)
     for start in starts:
         end = min(start + _ROWS_A_CALL, len(rows))
         made += (_called(end - start, len(rows.values)), keys(start, end), fields, values(start, end))
     return b"".join(made), len(starts)
+
+
+def row_writes(view: str, given: EncodedRows, suffix: bytes) -> Callable[[int, int], memoryview]:
+    """What gives an HSET for each of some rows, without a guard."""
+    rows = given.as_arrays()
+    head = b"*%d\r\n" % (6 + 2 * len(rows.values)) + bulk(b"HSET")
+    parts: list[bytes | pa.Array] = [head, _lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"]
+    names = [time_field(view), our_field(view), *(field(view, name) for name in rows.values)]
+    for name, column in zip(names, _columns(rows), strict=True):
+        parts += [bulk(name), *column]
+    return _pieces(parts)
+
+
+def _columns(rows: EncodedRows) -> Iterator[list[bytes | pa.Array]]:
+    """What the fields of each row hold, in the order of `_fields`."""
+    times, stamped = feast_times(rows.times.event), stamps(rows.times)
+    no_created = b"0" * DIGITS if rows.times.created_or_none is None else b""
+    yield [_lengths(times), times, b"\r\n"]
+    yield [_lengths(times, 2 * DIGITS), stamped, no_created, times, b"\r\n"]
+    for column in rows.values.values():
+        yield [_lengths(column), column, b"\r\n"]
 
 
 def _called(rows: int, features: int) -> bytes:

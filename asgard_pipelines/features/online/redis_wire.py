@@ -22,7 +22,8 @@ import hiredis
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 
-_SECONDS = 10
+SECONDS = 10
+"""Nothing is waited for longer: neither a connection nor a reply."""
 _IDLE = 64
 _LOOKED_FOR_SECONDS = 100e-6
 """So long a reply from this machine is looked for before a thread sleeps on it: to be woken takes longer than
@@ -47,16 +48,16 @@ class Wire:
         self.used = False
         self._socket: socket.socket
         try:
-            plain = socket.create_connection((address.host, address.port), _SECONDS)
+            plain = socket.create_connection((address.host, address.port), SECONDS)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._socket = plain
-            if address.tls:
-                self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=address.host)
+            if context := address.tls_context():
+                self._socket = context.wrap_socket(plain, server_hostname=address.host)
             else:  # the system's own limit: Python's asks before each call whether it would wait
                 plain.settimeout(None)
                 for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                    plain.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", _SECONDS, 0))
+                    plain.setsockopt(socket.SOL_SOCKET, limit, struct.pack("@ll", SECONDS, 0))
         except OSError as error:
             raise address.unavailable(error) from error
         self._near = not address.tls and ip_address(plain.getpeername()[0]).is_loopback
@@ -128,6 +129,9 @@ class RedisAddress:
         if int(number):
             self.greeting.append([b"SELECT", number.encode()])
 
+    def tls_context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context() if self.tls else None
+
     def unavailable(self, error: Exception) -> BackendUnavailable:
         return BackendUnavailable(f"Redis at {self.shown} does not answer: {error}.")
 
@@ -147,7 +151,7 @@ class Wires:
             BackendUnavailable: no answer, or an error for an answer.
         """
         while True:
-            wire = self._taken()
+            wire = self.take()
             kept = wire.used
             try:
                 found = wire.ask(request, replies)
@@ -156,14 +160,14 @@ class Wires:
                 if kept:
                     continue
                 raise self.address.unavailable(error) from error
-            self._keep(wire)
+            self.keep(wire)
             return found
 
     @contextmanager
     def fresh(self) -> Iterator[Wire]:
         """A connection that answers, for what must not be asked twice. Raises BackendUnavailable."""
         self.ask(command(b"PING"), 1)
-        wire = self._taken()
+        wire = self.take()
         try:
             yield wire
         except OSError as error:
@@ -172,7 +176,7 @@ class Wires:
         except BaseException:
             wire.close()  # replies may be on their way
             raise
-        self._keep(wire)
+        self.keep(wire)
 
     def close(self) -> None:
         while self._idle:
@@ -181,13 +185,15 @@ class Wires:
     def __del__(self) -> None:
         self.close()
 
-    def _taken(self) -> Wire:
+    def take(self) -> Wire:
+        """For one's own; `keep` or close it. Raises BackendUnavailable."""
         try:
             return self._idle.pop()
         except IndexError:
             return Wire(self.address)
 
-    def _keep(self, wire: Wire) -> None:
+    def keep(self, wire: Wire) -> None:
+        """For the next who asks: all that it was asked is answered."""
         wire.used = True
         if len(self._idle) < _IDLE:
             self._idle.append(wire)

@@ -7,9 +7,12 @@ Times are kept to the microsecond; a created time that is null, or that the view
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +68,11 @@ class Reader(ABC):
         Raises:
             BackendUnavailable
         """
+
+    async def fetched(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
+        """The same for an event loop, which serves others meanwhile, unless it is done in less time than that
+        takes."""
+        return await asyncio.to_thread(self.fetch, keys)
 
 
 class OnlineStore(ABC):
@@ -162,6 +170,15 @@ class OnlineStore(ABC):
         """As `put`, of rows that are on disk in another place until `settle` has been called: online at once,
         and here they need not survive the end of the machine."""
         return self.put(view, rows)
+
+    @contextmanager
+    def ready(self, view: str, rows: EncodedRows) -> Iterator[Callable[[], int]]:
+        """As much of `put_logged` as nobody sees; what it gives does the rest, or is never called.
+
+        Args:
+            rows: at most one of each key.
+        """
+        yield partial(self.put_logged, view, rows)
 
     @abstractmethod
     def settle(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -15,6 +15,7 @@ from asgard_pipelines.features.given_values import Given, given_time
 EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
 _SKEW = timedelta(minutes=5)
 """So far ahead of ours the clock of a sender may go."""
+_Columns = Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Sequence[Any]]]
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,16 @@ class PushSource:
         self._key_of = {entities[key].name: key for key in self._keys if entities[key].name not in self._keys}
         self._features = {one.name: Given(one.dtype) for view in views for one in view.features}
         self._names = {*self._keys, EVENT_TIMESTAMP, FEATURES}
+        self._outer = _columns([*self._keys, EVENT_TIMESTAMP, FEATURES])
+        self._inner = _columns(list(self._features))
 
     def check(self, records: Sequence[Mapping[str, Any]], now: datetime) -> CheckedRecords:
         """
         Args:
             now: UTC; what is further ahead of it than clocks differ is taken with a warning.
         """
-        return _Check(self._keys, self._key_of, self._features, self._names, records, now).result()
+        check = _Check(self._keys, self._key_of, self._features, self._names, records, now)
+        return check.result(self._outer, self._inner)
 
 
 @dataclass
@@ -73,17 +77,25 @@ class _Check:
     errors: dict[int, Verdict] = field(default_factory=dict)
     """Of each record that is wrong the first thing that is."""
 
-    def result(self) -> CheckedRecords:
-        named = [self._named(place, record) for place, record in enumerate(self.records)]
-        columns = {}
-        for key, values in _columns(list(self.keys), named):
-            columns[key] = self._column(key, self.keys[key], values, key=True)
-        for name, values in _columns(list(self.features), [one[FEATURES] for one in named]):
-            columns[name] = self._column(name, self.features[name], values)
-        event = [self._time(place, one[EVENT_TIMESTAMP]) for place, one in enumerate(named)]
+    def result(self, outer: _Columns, inner: _Columns) -> CheckedRecords:
+        """
+        Args:
+            outer, inner: what gives the columns of records and of their features.
+        """
+        try:
+            given = outer(self.records)
+            features = inner(given[FEATURES]) if self._of_one_shape(given[FEATURES]) else None
+        except KeyError:
+            features = None
+        if features is None:  # each record is looked at
+            given = outer([self._named(place, record) for place, record in enumerate(self.records)])
+            features = inner(given[FEATURES])
+        columns = {key: self._column(key, one, given[key], key=True) for key, one in self.keys.items()}
+        columns |= {name: self._column(name, one, features[name]) for name, one in self.features.items()}
+        event = self._times(given[EVENT_TIMESTAMP])
         warnings = self._ahead(event)
         if self.errors:
-            right = [place for place in range(len(named)) if place not in self.errors]
+            right = [place for place in range(len(self.records)) if place not in self.errors]
             columns = {name: [column[place] for place in right] for name, column in columns.items()}
             event = [event[place] for place in right]
         errors = [self.errors[place] for place in sorted(self.errors)]
@@ -91,6 +103,14 @@ class _Check:
 
     def _wrong(self, place: int, about: str, message: str) -> None:
         self.errors.setdefault(place, Verdict(place, about, message))
+
+    def _of_one_shape(self, features: Sequence[Any]) -> bool:
+        """Each with as many names as it has to have: whether those are right is seen when they are taken."""
+        return (
+            set(map(type, features)) <= {dict}
+            and set(map(len, features)) <= {len(self.features)}
+            and set(map(len, self.records)) <= {len(self.names)}
+        )
 
     def _named(self, place: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record, its keys under the names of join keys; all nulls where names are wrong."""
@@ -135,6 +155,13 @@ class _Check:
                     self._wrong(place, name, f"'{name}' is null: a row needs its key.")
         return column
 
+    def _times(self, values: Sequence[Any]) -> list[int]:
+        try:
+            known = {value: given_time(value) for value in set(values)}
+        except (ValueError, TypeError, OverflowError):
+            return [self._time(place, value) for place, value in enumerate(values)]
+        return list(map(known.__getitem__, values))
+
     def _time(self, place: int, value: Any) -> int:
         try:
             return given_time(value)
@@ -155,10 +182,16 @@ class _Check:
         ]
 
 
-def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, Sequence[Any]]]:
-    """All rows have all names."""
+def _columns(names: Sequence[str]) -> _Columns:
+    """What gives, by name, the values of rows. It raises KeyError: a row lacks one of the names."""
     if len(names) == 1:
-        return [(names[0], [row[names[0]] for row in rows])]
-    if not rows:
-        return [(name, []) for name in names]
-    return zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True) if names else []
+        return lambda rows: {names[0]: [row[names[0]] for row in rows]}
+    if not names:
+        return lambda rows: {}
+    taken = itemgetter(*names)
+
+    def columns(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
+        values = zip(*map(taken, rows), strict=True) if rows else [()] * len(names)
+        return dict(zip(names, values, strict=True))
+
+    return columns

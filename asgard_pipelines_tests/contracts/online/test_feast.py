@@ -13,6 +13,7 @@ import pytest
 from feast import FeatureStore
 
 from asgard_pipelines.features.online import OnlineStore, Written
+from asgard_pipelines.features.online.encoded_rows import encoded
 from asgard_pipelines.settings import Settings
 from asgard_pipelines_tests.contracts.online.stock import feast_with, online, written
 from asgard_pipelines_tests.contracts.online.views import (
@@ -127,6 +128,24 @@ def test_what_feast_wrote_is_guarded(settings: Settings, store: OnlineStore, fea
     assert store.write(SEEN, visit(SEEN, 6, NOON, None, key=2)) == Written(1, 0)
     assert store.write(SEEN, visit(SEEN, 6, NOON + MICRO, None, key=3)) == Written(1, 0)
     assert [pages(settings, store, SEEN, key) for key in (1, 2, 3)] == [5, 6, 6]
+
+
+def test_what_feast_wrote_of_many_rows_before_and_since_ours_were_ready_is_guarded(
+    settings: Settings, store: OnlineStore, feast: FeatureStore
+) -> None:
+    keys, one = list(range(200)), {"city": ["x"] * 200}
+    times = [NOON + (SECOND if key % 2 else -SECOND) for key in keys]
+    for since in (False, True):
+        if not since:
+            written(feast, "visits", visitor_id=keys, pages=[1] * 200, **one, at=times)
+        ours = rows(VISITS, visitor_id=keys, pages=[2] * 200, **one, at=NOON + since * timedelta(hours=1))
+        with store.ready("visits", encoded(VISITS, ours)) as put:
+            if since:
+                later = [at + timedelta(hours=1) for at in times]
+                written(feast, "visits", visitor_id=keys, pages=[1] * 200, **one, at=later)
+            assert put() == 100
+        found = [pages for pages, _ in read(settings, store, VISITS, visitor_id=keys)]
+        assert found == [1 if key % 2 else 2 for key in keys]
 
 
 def test_what_feast_wrote_of_times_before_1970_is_guarded(store: OnlineStore, feast: FeatureStore) -> None:
