@@ -79,6 +79,7 @@ async def _started(app: FastAPI) -> AsyncIterator[None]:
     if cut_off := [task for task in asyncio.all_tasks() if task.cancelling()]:
         await asyncio.wait(cut_off, timeout=_CUT_OFF_SECONDS)  # else uvicorn ends before they are answered
     telling.cancel()
+    app.state.house.held_reads.leave_loop()
     await run_in_threadpool(app.state.house.close)
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from fastapi import BackgroundTasks
 
-from asgard_pipelines.api.features.addresses import is_near
 from asgard_pipelines.api.features.held_reads import HeldReads
 from asgard_pipelines.api.features.shared_reads import SharedReads
 from asgard_pipelines.api.metrics import RequestMetrics
@@ -43,7 +42,7 @@ class House:
         """Of runs that nobody waits for any more."""
         self.metrics = RequestMetrics(settings)
         self.held_reads = HeldReads(settings, lambda: self.declarations)
-        self.shared_reads = SharedReads(near=is_near(settings.online_store_url))
+        self.shared_reads = SharedReads()
         """Of the online store, for the server's event loop."""
 
     @contextmanager

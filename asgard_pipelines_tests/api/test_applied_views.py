@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from asgard_pipelines.api import create_app
-from asgard_pipelines.api.features.addresses import is_near, kind_of, shown
+from asgard_pipelines.api.features.addresses import kind_of, shown
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import load
 from asgard_pipelines.settings import Settings
@@ -161,20 +161,6 @@ def test_statistics_are_of_the_current_snapshot(
 )
 def test_an_address_is_shown_without_secrets_and_folders(address: str, kind: str, told: str) -> None:
     assert (kind_of(address), shown(address)) == (kind, told)
-
-
-@pytest.mark.parametrize(
-    ("address", "near"),
-    [
-        ("sqlite:////a/online_store.db", True),
-        ("redis://localhost:6379/2", True),
-        ("redis://:secret@127.0.0.1:6379/2", True),
-        ("redis://redis.example.com:6379/0", False),
-        ("dynamodb://eu-north-1?endpoint=http://127.0.0.1:8000", False),
-    ],
-)
-def test_nobody_waits_in_the_event_loop_for_a_store_that_is_far(address: str, near: bool) -> None:
-    assert is_near(address) == near
 
 
 def test_the_configuration_has_no_secret(house_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,6 @@ from asgard_pipelines.api.access import needs
 from asgard_pipelines.api.direct import DirectRoutes, direct
 from asgard_pipelines.api.features.bodies import MOST_KEYS, OnlineFeaturesBody
 from asgard_pipelines.api.features.held_reads import HELD_SECONDS
-from asgard_pipelines.api.features.shared_reads import SharedReads
 from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import load
@@ -295,13 +294,9 @@ def test_while_the_repo_cannot_be_read_what_was_declared_before_is_served(
     assert listed.json()["error"]["code"] == "INVALID_DECLARATIONS"
 
 
-@pytest.mark.parametrize("near", [True, False])
-def test_those_who_ask_at_once_get_each_their_own(
-    house_settings: Settings, shop: TestClient, near: bool
-) -> None:
+def test_those_who_ask_at_once_get_each_their_own(house_settings: Settings, shop: TestClient) -> None:
     """Small reads of one turn of the loop are one read; nobody shall be able to tell."""
     app = create_app(house_settings)
-    app.state.house.shared_reads = SharedReads(near=near)
     customers = ["a", "b", "ü", "x"]
     asked = [
         {

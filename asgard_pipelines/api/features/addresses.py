@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-from asgard_pipelines.settings import is_loopback
-
 _HIDDEN = "***"
 _SCHEMES = {"postgres": "postgresql", "rediss": "redis"}
 
@@ -14,12 +12,6 @@ def kind_of(address: str) -> str:
     """`postgresql`, `sqlite`, `redis`, …"""
     scheme = address.split(":", 1)[0].split("+")[0]
     return _SCHEMES.get(scheme, scheme)
-
-
-def is_near(address: str) -> bool:
-    """A file, or a server of this machine: what is read there is there in less time than a thread takes."""
-    parts = urlsplit(address)
-    return parts.scheme == "sqlite" or (parts.scheme in ("redis", "rediss") and is_loopback(parts.hostname))
 
 
 def shown(address: str) -> str:

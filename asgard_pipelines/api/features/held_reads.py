@@ -58,6 +58,13 @@ class HeldReads:
         self._changes += 1
         self._held = None
 
+    def leave_loop(self) -> None:
+        """Before the event loop ends: connections that it alone uses are closed."""
+        if self._reads is not None:
+            from asgard_pipelines.features.online import leave_loop
+
+            leave_loop()
+
     async def prepared(self, asked: Asked) -> PreparedRead:
         """
         Raises:

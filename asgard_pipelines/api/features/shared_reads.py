@@ -1,5 +1,5 @@
-"""Small reads that several requests ask for in one turn of the event loop, done as one: by one statement or
-round trip, and what a read costs however few its keys are is paid once."""
+"""Small reads that several requests ask for at once, done as one: by one statement or round trip, and what a
+read costs however few its keys are is paid once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 
 if TYPE_CHECKING:
-    from asgard_pipelines.features.online import PreparedRead
+    from asgard_pipelines.features.online import OnlineAnswer, PreparedRead
 
 _SMALL, _TOGETHER = 8, 32
 """Keys of a read that is shared, and how many such are shared."""
-_AT_ONCE = 256
-"""Of a store that is near, a read of no more keys is done at once: a thread would cost all others more."""
+_IN_LOOP = 256
+"""A read of no more keys is understood in the event loop: a thread would cost all others more."""
 
 
 @dataclass(slots=True)
@@ -36,10 +36,9 @@ class _Asking:
 
 
 class SharedReads:
-    """For one event loop. `near`: the store answers in less time than a thread takes."""
+    """For one event loop."""
 
-    def __init__(self, *, near: bool) -> None:
-        self._near = near
+    def __init__(self) -> None:
         self._asking: dict[PreparedRead, list[_Asking]] = {}
         self._at_work: set[asyncio.Task[None]] = set()
 
@@ -52,46 +51,38 @@ class SharedReads:
         """
         keys = read.entities.take(entities)
         count = len(next(iter(keys.values()), ()))
+        if count > _IN_LOOP:
+            return await run_in_threadpool(lambda: _json(read.of_keys(keys)))
         if not 0 < count <= _SMALL:
-            if self._near and count <= _AT_ONCE:
-                return _read(read, keys)
-            return await run_in_threadpool(_read, read, keys)
-        loop = asyncio.get_running_loop()
-        asking = _Asking(keys, count, loop.create_future())
+            return _json(await read.awaited(keys))
+        asking = _Asking(keys, count, asyncio.get_running_loop().create_future())
         if read in self._asking:
             self._asking[read].append(asking)
         else:
             self._asking[read] = [asking]
-            loop.call_soon(self._begin, read)
-        return await asking.answer
-
-    def _begin(self, read: PreparedRead) -> None:
-        asking = self._asking.pop(read)
-        if asking[_TOGETHER:]:  # these after whatever else waits for its turn
-            self._asking[read] = asking[_TOGETHER:]
-            asyncio.get_running_loop().call_soon(self._begin, read)
-        asking = asking[:_TOGETHER]
-        keys = {name: [key for one in asking for key in one.keys[name]] for name in asking[0].keys}
-        if self._near:
-            try:
-                _settle(asking, _read(read, keys))
-            except Exception as error:
-                _fail(asking, error)
-        else:
-            task = asyncio.create_task(_from_afar(read, keys, asking))
+            task = asyncio.create_task(self._answer_all(read))
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
+        return await asking.answer
+
+    async def _answer_all(self, read: PreparedRead) -> None:
+        """Until nobody asks any more. Who asks while the store is at work is of the next read: the more there
+        is to do, the more do it together."""
+        try:
+            while asking := self._asking[read][:_TOGETHER]:
+                del self._asking[read][:_TOGETHER]
+                keys = {name: [key for one in asking for key in one.keys[name]] for name in asking[0].keys}
+                try:
+                    _settle(asking, _json(await read.awaited(keys)))
+                except Exception as error:
+                    _fail(asking, error)
+                await asyncio.sleep(0)  # others have their turn, and who came in with the reply asks
+        finally:
+            for one in self._asking.pop(read):  # of a server that stops
+                one.answer.cancel()
 
 
-async def _from_afar(read: PreparedRead, keys: Mapping[str, list[Any]], asking: Sequence[_Asking]) -> None:
-    try:
-        _settle(asking, await run_in_threadpool(_read, read, keys))
-    except Exception as error:
-        _fail(asking, error)
-
-
-def _read(read: PreparedRead, keys: Mapping[str, list[Any]]) -> RowsJson:
-    answer = read.of_keys(keys)
+def _json(answer: OnlineAnswer) -> RowsJson:
     return RowsJson(answer.names, answer.rows_json(), answer.statuses_json())
 
 

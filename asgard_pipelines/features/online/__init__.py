@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asgard_pipelines.features.online.answer import FoundStatus, OnlineAnswer, Status
     from asgard_pipelines.features.online.feast_store import GuardedOnlineStore, GuardedOnlineStoreConfig
-    from asgard_pipelines.features.online.opening import online_store
+    from asgard_pipelines.features.online.opening import leave_loop, online_store
     from asgard_pipelines.features.online.prepared import PreparedRead
     from asgard_pipelines.features.online.reads import OnlineReads, OnlineRows
     from asgard_pipelines.features.online.store import OnlineStore, Written
@@ -27,6 +27,7 @@ _HOME = {
     "PreparedRead": "prepared",
     "Status": "answer",
     "Written": "store",
+    "leave_loop": "opening",
     "online_store": "opening",
 }
 
@@ -41,6 +42,7 @@ __all__ = [
     "PreparedRead",
     "Status",
     "Written",
+    "leave_loop",
     "online_store",
 ]
 

@@ -36,6 +36,12 @@ def online_store(settings: Settings, project: str | None = None) -> OnlineStore:
         return _opened[key]
 
 
+def leave_loop() -> None:
+    """Of all stores: what the running event loop alone uses is given back, before it ends."""
+    for store in list(_opened.values()):
+        store.leave_loop()
+
+
 def _store(url: str, project: str) -> OnlineStore:
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:

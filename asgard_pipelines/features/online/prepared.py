@@ -155,14 +155,30 @@ class PreparedRead:
         """
         count = rows if rows is not None else len(next(iter(keys.values()))) if keys else 1
         now = time.time_ns() // 1000 if as_of is None else _micros(as_of)
+        return self._understood(keys, count, now, self._reader.fetch(self._encoded(keys, count)))
+
+    async def awaited(self, keys: Mapping[str, list[Any]]) -> OnlineAnswer:
+        """The same of few keys, for an event loop, which serves others while the store is at work."""
+        count = len(next(iter(keys.values()))) if keys else 1
+        now = time.time_ns() // 1000
+        return self._understood(keys, count, now, await self._reader.fetched(self._encoded(keys, count)))
+
+    def _encoded(self, keys: Mapping[str, list[Any]], count: int) -> list[list[bytes]]:
         try:
-            key_sets = [
+            return [
                 encode([keys[name] for name in names]) if names else encode([]) * count
                 for names, encode in self._encoders
             ]
         except UnicodeEncodeError as error:
             raise TypeMismatch(f"A key is no text: {error.reason}.") from error
-        fetched = self._reader.fetch(key_sets)
+
+    def _understood(
+        self,
+        keys: Mapping[str, list[Any]],
+        count: int,
+        now: int,
+        fetched: Sequence[Sequence[StoredRow | None]],
+    ) -> OnlineAnswer:
         found = [part.understood(rows, now) for part, rows in zip(self._parts, fetched, strict=True)]
         views = {part.name: values[1] for part, values in zip(self._parts, found, strict=True)}
         computed = self._compute(found, views, count) if self._functions else {}

@@ -8,20 +8,22 @@ time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import hiredis
 import numpy as np
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from asgard_pipelines.declarations import FeatureView
 from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
 from asgard_pipelines.features.online.few_values import FEW
 from asgard_pipelines.features.online.keys import key_length
+from asgard_pipelines.features.online.redis_held import HeldRows, worth_holding
+from asgard_pipelines.features.online.redis_reader import RedisReader
 from asgard_pipelines.features.online.redis_requests import (
-    feast_times,
     field,
     our_field,
     request_of_few,
@@ -29,9 +31,11 @@ from asgard_pipelines.features.online.redis_requests import (
     time_field,
 )
 from asgard_pipelines.features.online.redis_scripts import PUT, SWAP, name_of
+from asgard_pipelines.features.online.redis_stream import Streams
+from asgard_pipelines.features.online.redis_times import feast_times, stored_stamp
 from asgard_pipelines.features.online.redis_wire import RedisAddress, Wires, bulk, command, required
-from asgard_pipelines.features.online.stamps import DIGITS, stamps, times_of
-from asgard_pipelines.features.online.store import OnlineStore, Reader, StoredRow, ViewRead
+from asgard_pipelines.features.online.stamps import stamps, times_of
+from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
 _SCANNED = b"5000"
 
@@ -40,6 +44,7 @@ class RedisStore(OnlineStore):
     def __init__(self, project: str, url: str) -> None:
         super().__init__(project)
         self._wires = Wires(RedisAddress(url))
+        self._streams = Streams(self._wires.address)
         self.address = self._wires.address.shown
         self._suffix = project.encode()
         self._tokens = f"asgard:{project}:tokens".encode()
@@ -57,6 +62,22 @@ class RedisStore(OnlineStore):
             self._load(PUT)
             found = self._wires.ask(request, calls)
         return sum(required(found, self._wires.address))
+
+    @contextmanager
+    def ready(self, view: str, rows: EncodedRows) -> Iterator[Callable[[], int]]:
+        if not worth_holding(rows):
+            yield partial(self.put, view, rows)
+            return
+        held = HeldRows(self._wires, view, rows, self._suffix)
+
+        def put() -> int:
+            landed, left = held.put()
+            return landed + (self.put(view, rows.take(left)) if left else 0)
+
+        try:
+            yield put
+        finally:
+            held.close()
 
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
@@ -88,12 +109,7 @@ class RedisStore(OnlineStore):
         request = b"".join([b"*4\r\n" + bulk(b"HMGET", key + self._suffix) + tail for key in keys])
         found: list[bytes | None] = []
         for at, ours in required(self._wires.ask(request, len(keys)), self._wires.address) if keys else ():
-            if at is None:
-                found.append(None)
-            elif ours is not None and ours[2 * DIGITS :] == at:
-                found.append(ours[: 2 * DIGITS])
-            else:
-                found.append(stamps(Times(np.array([_micros(at)]), None))[0].as_py())
+            found.append(None if at is None else stored_stamp(at, ours))
         return times_of(found), np.array([one is not None for one in found], dtype=bool)
 
     def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
@@ -101,7 +117,7 @@ class RedisStore(OnlineStore):
             yield self._present(view, [key.removesuffix(self._suffix) for key in scanned])
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
-        return _RedisReader(self._wires, self._suffix, asked)
+        return RedisReader(self._wires, self._streams, self._suffix, asked)
 
     def identity(self, view: str) -> str:
         name, token = view.encode(), secrets.token_hex(8).encode()
@@ -136,6 +152,9 @@ class RedisStore(OnlineStore):
     def close(self) -> None:
         self._wires.close()
 
+    def leave_loop(self) -> None:
+        self._streams.leave_loop()
+
     def _load(self, script: str) -> None:
         """After a restart, for example, Redis knows none; what was called then did nothing."""
         request = command(b"SCRIPT", b"LOAD", script.encode())
@@ -157,68 +176,6 @@ class RedisStore(OnlineStore):
 
 def _script_is_lost(replies: Sequence[Any]) -> bool:
     return any(isinstance(one, hiredis.ReplyError) and str(one).startswith("NOSCRIPT") for one in replies)
-
-
-class _RedisReader(Reader):
-    """Views of the same keys are read by the same command: they are fields of the same hash."""
-
-    def __init__(self, wires: Wires, suffix: bytes, asked: Sequence[ViewRead]) -> None:
-        self._wires, self._suffix = wires, suffix
-        self._groups: list[tuple[int, bytes, bytes, list[tuple[int, int, int]]]] = []
-        self._views = len(asked)
-        for number in sorted({one.keys for one in asked}):
-            fields: list[bytes] = []
-            spans = []
-            for place, one in enumerate(asked):
-                if one.keys == number:
-                    spans.append((place, len(fields), len(fields) + len(one.features)))
-                    fields += [field(one.view, name) for name in one.features] + [time_field(one.view)]
-            head = b"*%d\r\n" % (2 + len(fields)) + bulk(b"HMGET")
-            self._groups.append((number, head, bulk(*fields), spans))
-
-    def fetch(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
-        request: list[bytes] = []
-        suffix = self._suffix
-        replies = 0
-        for number, head, tail, _ in self._groups:
-            for key in keys[number]:
-                request += (head, b"$%d\r\n" % (len(key) + len(suffix)), key, suffix, b"\r\n", tail)
-            replies += len(keys[number])
-        if not replies:
-            return [[] for _ in range(self._views)]
-        found = self._wires.ask(b"".join(request), replies)
-        made: list[list[StoredRow | None]] = [[]] * self._views
-        start = 0
-        for number, _, _, spans in self._groups:
-            rows = found[start : start + len(keys[number])]
-            start += len(rows)
-            for row in rows:
-                if type(row) is not list:
-                    required(found, self._wires.address)
-            for place, first, last in spans:
-                made[place] = [
-                    None if (at := row[last]) is None else (_TIMES[at], row[first:last]) for row in rows
-                ]
-        return made
-
-
-class _Known(dict[bytes, int]):
-    """Feast's times, in microseconds."""
-
-    def __missing__(self, at: bytes) -> int:
-        if len(self) > 100_000:
-            self.clear()
-        self[at] = made = _micros(at)
-        return made
-
-
-_TIMES = _Known()
-
-
-def _micros(at: bytes) -> int:
-    time = Timestamp.FromString(at)
-    micros: int = time.seconds * 1_000_000 + time.nanos // 1000
-    return micros
 
 
 def _escaped(text: bytes) -> bytes:

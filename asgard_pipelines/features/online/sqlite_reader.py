@@ -33,6 +33,9 @@ class SqliteReader(Reader):
             made.append([None] * len(asked) if found is None else found)
         return made
 
+    async def fetched(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
+        return self.fetch(keys)
+
 
 def _rows(
     file: SqliteFile,

@@ -234,6 +234,10 @@ class OnlineStore(ABC):
     def close(self) -> None:
         """Gives back connections. The store may be used again."""
 
+    def leave_loop(self) -> None:
+        """Gives back what the running event loop alone uses, before it ends. Most keep nothing for one."""
+        return
+
 
 def _keys_and_times(view: FeatureView, rows: pa.Table) -> tuple[list[bytes], Times, Bools]:
     keys, present = encoded_keys(list(view.join_keys), rows)
