@@ -116,6 +116,7 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
         problems.append(
             Problem(where.file, where.line, "", "stream feature views are not taken: declare a FeatureView")
         )
+    problems += _sources_of_one_name(contents.feature_views, places)
     both = {v.name for v in views} & {v.name for v in on_demand}
     problems += [
         Problem(v.where.file, v.where.line, "name", f"a feature view is called '{v.name}' too")
@@ -125,6 +126,20 @@ def convert(repo: Path, project: str, contents: Any) -> RepoContents:
     if problems:
         raise InvalidDeclarations(problems)
     return RepoContents(project, entities, views, on_demand, services)
+
+
+def _sources_of_one_name(views: list[Any], places: DeclaredPlaces) -> list[Problem]:
+    """Feast takes each name of a source once, whatever its case."""
+    named: dict[str, tuple[Any, str]] = {}
+    problems = []
+    for view in views:
+        source = view.batch_source
+        other, of = named.setdefault(source.name.lower(), (source, view.name))
+        if other is not source:
+            where = places.of(view.name, "FeatureView")
+            told = f"the source of '{of}' is called '{source.name}' too, and is another: give one a `name`"
+            problems.append(Problem(where.file, where.line, "source", told))
+    return problems
 
 
 def _of_the_code(contents: Any) -> Any:

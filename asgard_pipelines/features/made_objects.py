@@ -69,8 +69,8 @@ def _view(
         timestamp_field=view.timestamp,
         created_timestamp_column=view.created_timestamp,
         field_mapping=mapping,
+        name=f"{view.table} of {view.name}",  # Feast takes each name once, and a table has many views
     )
-    source.name = f"{view.table} of {view.name}"  # Feast takes each name once, and a table has many views
     return feast.FeatureView(
         name=view.name,
         # Of an entity that the repo's code declares the key is enough: Feast takes its type from the table.

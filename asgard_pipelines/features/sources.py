@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from feast.batch_feature_view import SUPPORTED_BATCH_SOURCES
 from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource
@@ -53,10 +54,10 @@ class GoldSource(IcebergSource):
         """The same source, read at the newest snapshot committed by then (a naive time is UTC)."""
         return self._pinned(instant)
 
-    def _pinned(self, moment: Moment) -> GoldSource:
+    def _pinned(self, moment: Moment, name: str | None = None) -> GoldSource:
         tag = tags_of(moment)
         copy = _gold_source(self.namespace, self.iceberg_table, self)
-        copy.name = f"{self.qualified}@{next(iter(tag.values()))}"  # Feast takes each name once
+        copy.name = name or f"{self.qualified}@{next(iter(tag.values()))}"  # Feast takes each name once
         for other in (SNAPSHOT_TAG, AS_OF_TAG):
             copy.tags.pop(other, None)
         copy.tags.update(tag)
@@ -86,6 +87,10 @@ class GoldSource(IcebergSource):
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
         return _value_type
+
+
+_SOURCES: WeakValueDictionary[bytes, GoldSource] = WeakValueDictionary()
+"""As long as a view has them."""
 
 
 def house_source(source: Any) -> GoldSource | None:
@@ -133,11 +138,12 @@ def gold(
     field_mapping: dict[str, str] | None = None,
     at_snapshot: int | None = None,
     as_of: datetime | None = None,
+    name: str | None = None,
     description: str = "",
     tags: dict[str, str] | None = None,
     owner: str = "",
 ) -> GoldSource:
-    """The source of a gold table, for views.
+    """The source of a gold table, for views. Told the same, it is the same: Feast takes each name once.
 
     Args:
         table: `t`, `schema.t` or `iceberg.schema.t`; a bare name is looked up in the gold schema.
@@ -147,15 +153,18 @@ def gold(
         field_mapping: Column of the table -> name in the views.
         at_snapshot: Read the table at this snapshot, for ever.
         as_of: Read it at the newest snapshot committed by then, for ever.
+        name: Of the source, which is the table's otherwise. Where views read one table in several ways, by
+            other times for example, all but one of the sources need one.
     """
-    *schema, name = table.removeprefix(f"{CATALOG}.").split(".")
+    *schema, bare = table.removeprefix(f"{CATALOG}.").split(".")
     if len(schema) > 1:
         raise ValueError(f"'{table}' is no table's name: give `t`, `schema.t` or `{CATALOG}.schema.t`")
     if at_snapshot is not None and as_of is not None:
         raise ValueError(f"'{table}' cannot be pinned twice: give at_snapshot or as_of")
     source = GoldSource(
         namespace=schema[0] if schema else Settings.read().gold_schema,
-        table=name,
+        table=bare,
+        name=name,
         timestamp_field=timestamp_field,
         created_timestamp_column=created_timestamp_column,
         field_mapping=field_mapping,
@@ -164,4 +173,7 @@ def gold(
         owner=owner,
     )
     moment = at_snapshot if at_snapshot is not None else as_of
-    return source if moment is None else source._pinned(moment)
+    made = source if moment is None else source._pinned(moment, name)
+    told = made.to_proto()
+    told.ClearField("meta")  # when it was made
+    return _SOURCES.setdefault(told.SerializeToString(deterministic=True), made)

@@ -118,6 +118,24 @@ def test_a_pinned_source_or_one_of_another_catalog_is_no_gold_table(repo: Path) 
         assert message in caught.value.problems[0].message
 
 
+def test_several_views_may_read_one_table_each_in_its_own_way(repo: Path) -> None:
+    views = repo / "views" / "customers.py"
+    source = 'gold("customer_aggregates", timestamp_field="created_at"'
+    text = views.read_text().replace("source=aggregates", f"source={source})")
+    assert text.count(f"source={source})") > 1
+    views.write_text(text)
+    assert "+ feature view customer_history" in apply(Settings.read())
+    other = text.replace(f"source={source})", f'source={source}, created_timestamp_column="made")', 1)
+    views.write_text(other)
+    with pytest.raises(InvalidDeclarations) as caught:
+        read_repo(Settings.read())
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.field) == ("views/customers.py", "source")
+    assert "is called 'gold.customer_aggregates' too, and is another: give one a `name`" in problem.message
+    views.write_text(other.replace('column="made")', 'column="made", name="as made")'))
+    assert "~ feature view customer_" in "".join(apply(Settings.read()))
+
+
 def test_a_mapped_created_time_is_the_table_s_column(repo: Path) -> None:
     views = repo / "views" / "customers.py"
     mapping = 'field_mapping={"created_at": "seen", "c": "made"}'
