@@ -16,7 +16,8 @@ def keep_up_sensor(declarations: Declarations) -> dg.SensorDefinition:
         name="keep_up_with_the_data",
         description="Watches the external gold tables and brings up to date what differs from them: "
         "gold tables, models by their retraining policy, predictions.",
-        target=dg.AssetSelection.all(include_sources=False),
+        # Not `target`: that makes one job of them all, and those of several clocks are none.
+        asset_selection=dg.AssetSelection.all(include_sources=False),
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

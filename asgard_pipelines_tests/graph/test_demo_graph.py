@@ -94,6 +94,10 @@ def test_the_demo_graph_is_the_one_written_here(demo: dg.Definitions) -> None:
     assert sorted(lines) == sorted(written.splitlines())
 
 
+def test_a_code_server_can_load_all_of_it(demo: dg.Definitions) -> None:
+    demo.get_repository_def().load_all_definitions()  # the jobs too, which are put together when asked for
+
+
 def test_what_flows_together_stands_in_one_box(demo: dg.Definitions) -> None:
     graph = demo.resolve_asset_graph()
     groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
