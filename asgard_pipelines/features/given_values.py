@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from asgard_pipelines.features.kinds import arrow_type
@@ -18,11 +19,17 @@ _LARGEST_FLOAT32 = 3.4028235677973366e38
 class Given:
     """Columns of one declared type. Thread-safe."""
 
-    def __init__(self, dtype: str) -> None:
-        """Raises TypeMismatch: there is no such type."""
+    def __init__(self, dtype: str, *, key: bool = False) -> None:
+        """
+        Args:
+            key: the values are those of a join key: see `given_key`.
+
+        Raises:
+            TypeMismatch: there is no such type.
+        """
         arrow_type(dtype)
         self.dtype = dtype
-        self._convert = _converter(dtype)
+        self._convert = partial(given_key, dtype=dtype) if key else _converter(dtype)
         self._as_they_are = _AS_THEY_ARE.get(dtype)
 
     def column(self, values: Sequence[Any]) -> tuple[list[Any], list[int]]:
@@ -45,16 +52,13 @@ class Given:
 
 
 def given_key(value: Any, dtype: str) -> str | int:
-    """A key that is text or a whole number, each also as the other. Raises ValueError."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole or isinstance(value, str):
-        if dtype == "string":
-            return str(value)
-        number = int(value)
-        bits = 31 if dtype == "int32" else 63
-        if -(2**bits) <= number < 2**bits:
-            return number
-    raise ValueError(value)
+    """A key that is text or a whole number, each also as the other, wherever keys are sent.
+
+    Raises ValueError, TypeError, OverflowError.
+    """
+    if dtype == "string":
+        return _text(str(value) if type(value) is int or isinstance(value, str) else value)
+    return _whole(int(value) if isinstance(value, str) else value, 31 if dtype == "int32" else 63)
 
 
 def given_time(value: Any) -> int:

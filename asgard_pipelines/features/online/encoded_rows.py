@@ -96,6 +96,11 @@ class EncodedRows:
     def key_list(self) -> list[bytes]:
         return _as_list(self.keys)
 
+    @property
+    def nbytes(self) -> int:
+        """Of the values; 0 of a few rows, which are in lists."""
+        return sum(column.nbytes for column in self.values.values() if not isinstance(column, list))
+
     def as_lists(self) -> tuple[list[bytes], list[list[bytes]]]:
         """The keys, and the columns of values in their order."""
         return _as_list(self.keys), [_as_list(column) for column in self.values.values()]
@@ -182,7 +187,7 @@ def _together(view: FeatureView, columns: Mapping[str, Sequence[Any]], rows: int
     of_type: dict[str, list[str]] = {}
     for feature in view.features:
         of_type.setdefault(feature.dtype, []).append(feature.name)
-    made = {}
+    made: dict[str, pa.Array] = {}
     for dtype, names in of_type.items():
         values = list(chain.from_iterable([columns[name] for name in names]))
         whole = encoded_values(pa.array(values, arrow_type(dtype)), dtype)

@@ -25,9 +25,7 @@ _MOST, _MOST_BYTES = 16 * _ROWS, 1 << 23
 
 def worth_holding(rows: EncodedRows) -> bool:
     """Many, and not so many that Redis would miss the memory."""
-    if not FEW < len(rows) <= _MOST:
-        return False
-    return sum(column.nbytes for column in rows.as_arrays().values.values()) <= _MOST_BYTES
+    return FEW < len(rows) <= _MOST and not isinstance(rows.keys, list) and rows.nbytes <= _MOST_BYTES
 
 
 class HeldRows:

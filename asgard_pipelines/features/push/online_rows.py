@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from asgard_pipelines.declarations import FeatureView
-from asgard_pipelines.errors import BackendUnavailable
-from asgard_pipelines.features.online.encoded_rows import EncodedRows, encoded, encoded_records
-from asgard_pipelines.features.online.few_values import FEW
+from asgard_pipelines.features.online.encoded_rows import EncodedRows, encoded_records
 from asgard_pipelines.features.online.store import OnlineStore
 from asgard_pipelines.features.push.rows import PushedRows
 
@@ -24,40 +23,52 @@ class PushedOnline:
         self._store = store
         self._behind: list[tuple[str, EncodedRows]] = []
 
-    def put(
-        self, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows, since: float | None = None
-    ) -> None:
-        """Nothing for a view that is not online.
+    @contextmanager
+    def ready(
+        self, given: Sequence[tuple[FeatureView, Mapping[str, str], PushedRows]]
+    ) -> Iterator[Callable[[], None]]:
+        """All that can be done before the rows are logged; what it gives puts them online once they are.
+
+        It raises BackendUnavailable: the rows are tried again by `catch_up`.
 
         Args:
-            key_types: join key -> its entity's declared type.
-            since: when they were about to be logged (`time.monotonic`); None: long ago.
-
-        Raises:
-            BackendUnavailable: the rows are tried again by `catch_up`.
+            given: of each view its entities' declared types by join key, and its rows. Nothing is done for a
+                view that is not online.
         """
+        began = time.monotonic()
+        made = [(view.name, _encoded(view, types, rows)) for view, types, rows in given if view.online]
+        if not made:
+            yield lambda: None
+            return
+        # Views share keys, and a write to one is one to the other: the first is held ready.
+        with self._store.ready(*made[0]) as put_first:
+
+            def put() -> None:
+                self._behind = made
+                put_first()
+                for view, rows in made[1:]:
+                    self._store.put_logged(view, rows)
+                self._behind = []
+                if time.monotonic() - began > LATE_SECONDS:
+                    self._store.settle()
+
+            yield put
+
+    def recover(self, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows) -> None:
+        """Puts what was logged long ago. Raises BackendUnavailable: `catch_up` tries them again."""
         if view.online:
-            self._write(view.name, _encoded(view, key_types, rows.newest(list(view.join_keys))))
-            if since is None or time.monotonic() - since > LATE_SECONDS:
-                self._store.settle()
+            self._behind.append((view.name, _encoded(view, key_types, rows)))
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Puts what could not be put before. Raises BackendUnavailable: it still cannot."""
-        while self._behind:
-            self._store.put(*self._behind[0])
-            del self._behind[0]
-
-    def _write(self, view: str, rows: EncodedRows) -> None:
-        try:
-            self._store.put_logged(view, rows)
-        except BackendUnavailable:
-            self._behind.append((view, rows))
-            raise
+        for view, rows in self._behind:
+            self._store.put(view, rows)
+        self._behind = []
 
 
 def _encoded(view: FeatureView, key_types: Mapping[str, str], rows: PushedRows) -> EncodedRows:
+    newest = rows.newest(list(view.join_keys))
     types = {key: key_types[key] for key in view.join_keys}
-    if len(rows) > FEW:
-        return encoded(view, rows.table(view, types))
-    created = rows.created if view.created_timestamp else None
-    return encoded_records(view, types, rows.columns, rows.event, created)
+    created = newest.created if view.created_timestamp else None
+    return encoded_records(view, types, newest.columns, newest.event, created)

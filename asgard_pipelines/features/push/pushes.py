@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,16 @@ from uuid import uuid4
 import orjson
 
 from asgard_pipelines.declarations import Declarations
-from asgard_pipelines.errors import BackendUnavailable, Conflict
+from asgard_pipelines.errors import BackendUnavailable, Conflict, Invalid
 from asgard_pipelines.features.online.store import OnlineStore
+from asgard_pipelines.features.push.fitted import fitted
 from asgard_pipelines.features.push.online_rows import PushedOnline
 from asgard_pipelines.features.push.records import CheckedRecords, PushSource
 from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Push, PushLog, known_pushes, unflushed_rows
+
+_journal = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,14 @@ class Pushes:
         for logged in unflushed_rows(self._settings):
             view = views.get(logged.feature_view)
             if view is not None and view.push_source:
-                source = self._source(declarations, view.push_source)
+                types = self._source(declarations, view.push_source).key_types
+                try:
+                    now = fitted(PushedRows.read(logged.payload), view, types)
+                except Invalid as error:  # a flush holds them back, and says so
+                    _journal.warning("%d pushed rows of '%s' wait: %s", logged.rows, view.name, error.message)
+                    continue
                 with self._writing:
-                    self._online.put(view, source.key_types, PushedRows.read(logged.payload))
+                    self._online.recover(view, types, now)
                 rows += logged.rows
         return rows
 
@@ -188,17 +197,19 @@ class Pushes:
         self._online.catch_up()
         new = self._unknown(batch)
         made = [(one, self._rows(one)) for one in new]
-        began = time.monotonic()
-        if new:
-            self._log.write([_logged(one, rows) for one, rows in made])
-        by_view: dict[str, list[tuple[_Waiting, PushedRows]]] = {}
+        # Of one source, as it was declared when they were checked: it may have other features since.
+        by_view: dict[tuple[PushSource, str], list[PushedRows]] = {}
         for one, rows in made:
             for view, part in rows.items():
-                by_view.setdefault(view, []).append((one, part))
-        for name, parts in by_view.items():
-            source = parts[0][0].source
-            rows_of_view = PushedRows.joined([part for _, part in parts])
-            self._online.put(source.views[name], source.key_types, rows_of_view, began)
+                by_view.setdefault((one.source, view), []).append(part)
+        joined = [
+            (source.views[view], source.key_types, PushedRows.joined(parts))
+            for (source, view), parts in by_view.items()
+        ]
+        with self._online.ready(joined) as put:
+            if new:
+                self._log.write([_logged(one, rows) for one, rows in made])
+            put()
         for one in new:
             one.done.set_result(PushAnswer(one.push_id, **one.answer))
 
@@ -234,7 +245,12 @@ class Pushes:
         self._clock = first + len(checked.event) - 1
         created = list(range(first, self._clock + 1))
         return {
-            name: PushedRows({key: checked.columns[key] for key in columns}, checked.event, created)
+            name: PushedRows(
+                {key: checked.columns[key] for key in columns},
+                checked.event,
+                created,
+                one.source.stored_as[name],
+            )
             for name, columns in one.source.columns.items()
         }
 

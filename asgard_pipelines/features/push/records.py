@@ -11,6 +11,7 @@ from typing import Any
 from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.errors import did_you_mean
 from asgard_pipelines.features.given_values import Given, given_time
+from asgard_pipelines.features.push.rows import stored_as
 
 EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
 _SKEW = timedelta(minutes=5)
@@ -47,10 +48,12 @@ class PushSource:
         self.views: Mapping[str, FeatureView] = {view.name: view for view in views}
         self.columns = {view.name: [*view.join_keys, *view.feature_names] for view in views}
         """By view: the names of its keys and features."""
+        self.stored_as = {view.name: stored_as(view) for view in views}
+        """By view, as `PushedRows` has it."""
         entities = {entity.join_key: entity for entity in declarations.entities}
         self.key_types = {key: entities[key].dtype for view in views for key in view.join_keys}
         """Of all the views: join key -> declared type."""
-        self._keys = {key: Given(dtype) for key, dtype in self.key_types.items()}
+        self._keys = {key: Given(dtype, key=True) for key, dtype in self.key_types.items()}
         self._key_of = {entities[key].name: key for key in self._keys if entities[key].name not in self._keys}
         self._features = {one.name: Given(one.dtype) for view in views for one in view.features}
         self._names = {*self._keys, EVENT_TIMESTAMP, FEATURES}
@@ -144,8 +147,6 @@ class _Check:
         return not missing and not extra
 
     def _column(self, name: str, given: Given, values: Sequence[Any], *, key: bool = False) -> list[Any]:
-        if key and given.dtype == "string":  # a whole number is a key's text too, as in reads
-            values = [str(one) if type(one) is int else one for one in values]
         column, wrong = given.column(values)
         for place in wrong:
             self._wrong(place, name, f"'{name}' is {given.dtype}, and {str(values[place])[:100]!r} is none.")
