@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from asgard_pipelines.cli.console import AsJson, answer, console
+from dataclasses import asdict
+
+from asgard_pipelines.cli.console import AsJson, answer, console, diagnostics
 
 
-def flush(as_json: AsJson = False) -> None:
+def flush(as_json: AsJson = False) -> int:
     """Append pushed rows that wait to the tables of their feature views, without waiting for Dagster."""
     from asgard_pipelines.cli.declared import read_declarations
-    from asgard_pipelines.features import flush_pushes
+    from asgard_pipelines.features import HeldBack, flush_pushes
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.settings import Settings
 
     settings = Settings.read()
-    flushed = []
+    flushed, held = [], []
     for one in flush_pushes(settings, Lakehouse(settings), read_declarations(settings)):
+        if isinstance(one, HeldBack):
+            held.append(one)
+            if not as_json:
+                told = f"✗ {one.rows:,} rows of {one.feature_view} wait: {one.reason}"
+                diagnostics().print(told, style="red", markup=False)
+            continue
         flushed.append(
             {
                 "feature_view": one.feature_view,
@@ -26,6 +34,7 @@ def flush(as_json: AsJson = False) -> None:
         if not as_json:
             console().print(f"[green]✓[/] {one.rows:,} rows of {one.feature_view} are in {one.pin}")
     if as_json:
-        answer({"flushed": flushed})
-    elif not flushed:
+        answer({"flushed": flushed, "held": [asdict(one) for one in held]})
+    elif not flushed and not held:
         console().print("No pushed rows wait.", style="dim")
+    return 1 if held else 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asgard_pipelines.features.offline_store.saved_rows import IcebergLoggingDestination, IcebergStorage
     from asgard_pipelines.features.online import OnlineReads, OnlineRows
     from asgard_pipelines.features.private_repo import write_private_repo
-    from asgard_pipelines.features.push.flush import Flushed, flush_pushes
+    from asgard_pipelines.features.push.flush import Flushed, HeldBack, flush_pushes
     from asgard_pipelines.features.push.pushes import PushAnswer, Pushes
     from asgard_pipelines.features.references import AskedFeature, asked_features
     from asgard_pipelines.features.registry import apply, store
@@ -45,6 +45,7 @@ _HOME = {
     "apply": "registry",
     "store": "registry",
     "Flushed": "push.flush",
+    "HeldBack": "push.flush",
     "PushAnswer": "push.pushes",
     "Pushes": "push.pushes",
     "flush_pushes": "push.flush",
@@ -56,6 +57,7 @@ _HOME = {
 __all__ = [
     "AskedFeature",
     "Flushed",
+    "HeldBack",
     "IcebergLoggingDestination",
     "IcebergStorage",
     "Joined",

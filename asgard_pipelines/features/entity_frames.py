@@ -54,7 +54,7 @@ def key(name: str, value: Any, dtype: str) -> Any:
     if value is None:
         return None
     if dtype in ("string", "int32", "int64"):
-        with suppress(ValueError):  # told below
+        with suppress(ValueError, TypeError, OverflowError):  # told below
             return given_key(value, dtype)
     if dtype == "timestamp" and isinstance(value, str):
         return _instant(name, value)

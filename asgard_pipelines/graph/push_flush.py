@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.declarations import Declarations, fingerprint
 from asgard_pipelines.graph.failures import telling
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import sign_in, waiting_rows
+from asgard_pipelines.state import Waiting, sign_in, waiting_rows
 
 FLUSH_JOB = "flush_pushes"
 _MANY = 100_000
@@ -24,13 +24,16 @@ def flush_job(declarations: Declarations) -> dg.JobDefinition:
     @dg.op(name="flush", description="Everything that was pushed, in one commit a table.")
     @telling
     def flush(context: dg.OpExecutionContext) -> None:
-        from asgard_pipelines.features import flush_pushes
+        from asgard_pipelines.features import HeldBack, flush_pushes
         from asgard_pipelines.lakehouse import Lakehouse
 
         settings = Settings.read()
         sign_in(settings, context.run_id)
         for one in flush_pushes(settings, Lakehouse(settings), declarations):
-            context.log.info(f"{one.rows:,} rows of '{one.feature_view}' are in {one.pin}")
+            if isinstance(one, HeldBack):
+                context.log.error(f"{one.rows:,} rows of '{one.feature_view}' wait: {one.reason}")
+            else:
+                context.log.info(f"{one.rows:,} rows of '{one.feature_view}' are in {one.pin}")
 
     @dg.job(name=FLUSH_JOB, description="Appends pushed rows to the tables of their feature views.")
     def flush_pushes() -> None:
@@ -41,6 +44,8 @@ def flush_job(declarations: Declarations) -> dg.JobDefinition:
 
 def flush_sensor(declarations: Declarations, job: dg.JobDefinition) -> dg.SensorDefinition:
     """Of a project with push sources."""
+    views = [fingerprint(view) for view in declarations.views if view.push_source]
+    declared = ",".join([*views, *(f"{one.join_key} {one.dtype}" for one in declarations.entities)])
 
     @dg.sensor(
         name="flush_pushed_rows",
@@ -53,9 +58,12 @@ def flush_sensor(declarations: Declarations, job: dg.JobDefinition) -> dg.Sensor
         settings = Settings.read()
         pushed = {view.name for view in declarations.views if view.push_source}
         waiting = [one for one in waiting_rows(settings) if one.feature_view in pushed]
-        told = ", ".join(f"{one.feature_view}: {one.rows:,} rows" for one in waiting)
+        told = ", ".join(f"{one.feature_view}: {one.rows:,} rows{_held(one)}" for one in waiting)
         long_ago = datetime.now(UTC) - timedelta(seconds=settings.push_flush_seconds)
-        if not any(one.rows >= _MANY or one.since <= long_ago for one in waiting):
+        if any(one.held for one in waiting) and context.cursor != declared:
+            context.update_cursor(declared)  # what was held back may fit what is declared now
+            return dg.RunRequest()
+        if not any(one.rows - one.held >= _MANY or (one.since and one.since <= long_ago) for one in waiting):
             return dg.SkipReason(f"Nothing has waited long enough ({told or 'no pushed rows wait'}).")
         runs = dg.RunsFilter(job_name=FLUSH_JOB, statuses=_UNFINISHED)
         if context.instance.get_runs_count(runs):
@@ -63,3 +71,7 @@ def flush_sensor(declarations: Declarations, job: dg.JobDefinition) -> dg.Sensor
         return dg.RunRequest()
 
     return flush_pushed_rows
+
+
+def _held(waiting: Waiting) -> str:
+    return f" ({waiting.held:,} of them held back: `asgard status` says why)" if waiting.held else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -20,6 +20,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    case,
     delete,
     func,
     insert,
@@ -53,6 +55,8 @@ _claimed = _log.c.flush_id.is_not(None)
 # Of those that are being flushed only: a push writes no page of it.
 Index("push_log_claimed", _log.c.flush_id, sqlite_where=_claimed, postgresql_where=_claimed)
 _waiting = _log.c.payload.is_not(None)
+_HELD = "held"
+"""In the place of a flush's id: the view's table cannot take these rows as things stand."""
 _ADDED = ("push_id", "feature_view", "digest", "answer", "rows", "payload", "at")
 
 
@@ -79,11 +83,13 @@ class LoggedRows:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What of a view has not reached the lakehouse; `since` (UTC): when the oldest of it was acknowledged."""
+    """What of a view has not reached the lakehouse. `held` of those rows were looked at by a flush, and the
+    view's table could not take them; `since` (UTC): when the oldest of the others was acknowledged."""
 
     feature_view: str
     rows: int
-    since: datetime
+    since: datetime | None
+    held: int = 0
 
 
 class PushLog:
@@ -149,21 +155,27 @@ def unflushed_rows(settings: Settings) -> list[LoggedRows]:
 
 def waiting_rows(settings: Settings) -> list[Waiting]:
     """By view, sorted."""
+    held = _log.c.flush_id.is_not_distinct_from(_HELD)
     totals = (
-        select(_log.c.feature_view, func.sum(_log.c.rows), func.min(_log.c.at))
+        select(
+            _log.c.feature_view,
+            func.sum(_log.c.rows),
+            func.min(case((~held, _log.c.at))),
+            func.sum(case((held, _log.c.rows), else_=0)),
+        )
         .where(_waiting)
         .group_by(_log.c.feature_view)
         .order_by(_log.c.feature_view)
     )
     with database(settings).connect() as connection:
         return [
-            Waiting(view, int(rows), datetime.fromtimestamp(since / 1e6, UTC))
-            for view, rows, since in connection.execute(totals)
+            Waiting(view, int(rows), since and datetime.fromtimestamp(since / 1e6, UTC), int(held))
+            for view, rows, since, held in connection.execute(totals)
         ]
 
 
 def claim_rows(settings: Settings, view: str, flush_id: str, limit: int = 100_000) -> str | None:
-    """Gives rows of the view to one flush; None when none wait.
+    """Gives rows of the view to one flush; None when none wait but those that are held.
 
     A flush that was begun and not ended comes first, with its own id: whoever lands it again under that id
     lands nothing twice.
@@ -171,7 +183,8 @@ def claim_rows(settings: Settings, view: str, flush_id: str, limit: int = 100_00
     Args:
         limit: about so many rows, and at least those of one push.
     """
-    of_view = (_log.c.feature_view == view) & _waiting
+    free = _log.c.flush_id.is_(None)
+    of_view = (_log.c.feature_view == view) & _waiting & (free | (_log.c.flush_id != _HELD))
     with database(settings).begin() as connection:
         begun = connection.execute(
             select(_log.c.flush_id).where(of_view & _log.c.flush_id.is_not(None)).limit(1)
@@ -183,12 +196,23 @@ def claim_rows(settings: Settings, view: str, flush_id: str, limit: int = 100_00
             return None
         before = accumulate((rows for _, rows in sizes), initial=0)
         last = max(number for (number, _), counted in zip(sizes, before, strict=False) if counted < limit)
-        connection.execute(
-            update(_log)
-            .where(of_view & _log.c.flush_id.is_(None) & (_log.c.id <= last))
-            .values(flush_id=flush_id)
-        )
+        connection.execute(update(_log).where(of_view & free & (_log.c.id <= last)).values(flush_id=flush_id))
     return flush_id
+
+
+def hold_rows(settings: Settings, flush_id: str, ids: Collection[int]) -> None:
+    """Takes rows, by `LoggedRows.id`, out of a flush: they wait until they are released."""
+    held = update(_log).where((_log.c.flush_id == flush_id) & (_log.c.id == bindparam("number")))
+    if ids:
+        with database(settings).begin() as connection:
+            connection.execute(held.values(flush_id=_HELD), [{"number": number} for number in ids])
+
+
+def release_rows(settings: Settings, view: str) -> None:
+    """Rows of the view that are held may be tried again."""
+    held = (_log.c.feature_view == view) & (_log.c.flush_id == _HELD)
+    with database(settings).begin() as connection:
+        connection.execute(update(_log).where(held).values(flush_id=None))
 
 
 def claimed_rows(settings: Settings, flush_id: str) -> list[LoggedRows]:

@@ -92,7 +92,7 @@ def _value(name: str, value: Any, dtype: str) -> Any:
     """Raises TypeMismatch."""
     try:
         return given_key(value, dtype)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         raise TypeMismatch(
             f"Entity '{name}' is {dtype}, and {value!r} is none.", entity=name, declared=dtype
         ) from None
