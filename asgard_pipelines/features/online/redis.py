@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import hiredis
@@ -63,11 +62,11 @@ class RedisStore(OnlineStore):
             found = self._wires.ask(request, calls)
         return sum(required(found, self._wires.address))
 
+    def ready(self, view: str, rows: EncodedRows) -> AbstractContextManager[Callable[[], int]]:
+        return self._held(view, rows) if worth_holding(rows) else super().ready(view, rows)
+
     @contextmanager
-    def ready(self, view: str, rows: EncodedRows) -> Iterator[Callable[[], int]]:
-        if not worth_holding(rows):
-            yield partial(self.put, view, rows)
-            return
+    def _held(self, view: str, rows: EncodedRows) -> Iterator[Callable[[], int]]:
         held = HeldRows(self._wires, view, rows, self._suffix)
 
         def put() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -171,14 +171,13 @@ class OnlineStore(ABC):
         and here they need not survive the end of the machine."""
         return self.put(view, rows)
 
-    @contextmanager
-    def ready(self, view: str, rows: EncodedRows) -> Iterator[Callable[[], int]]:
+    def ready(self, view: str, rows: EncodedRows) -> AbstractContextManager[Callable[[], int]]:
         """As much of `put_logged` as nobody sees; what it gives does the rest, or is never called.
 
         Args:
             rows: at most one of each key.
         """
-        yield partial(self.put_logged, view, rows)
+        return nullcontext(partial(self.put_logged, view, rows))
 
     @abstractmethod
     def settle(self) -> None:

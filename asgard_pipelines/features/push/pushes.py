@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -127,7 +127,7 @@ class Pushes:
             "warnings": [asdict(one) for one in checked.warnings],
         }
         digest = _digest(source, records) if push_id else ""
-        named, push_id = push_id is not None, push_id or f"push_{uuid4().hex[:24]}"
+        named, push_id = push_id is not None, push_id or f"push_{token_hex(12)}"
         waiting = _Waiting(push_id, digest, named, pushed, checked, answer)
         with self._wake:
             if self._closed:
