@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from asgard_pipelines.features import OnlineReads, apply
 from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.features.push.flush import flush_pushes
-from asgard_pipelines.features.push.pushes import Pushes
+from asgard_pipelines.features.push.pushes import PushAnswer, Pushes
 from asgard_pipelines.lakehouse import Lakehouse, OneOf
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
@@ -78,8 +78,12 @@ class World:
         self.pushes = Pushes(settings, online_store(settings))
         self.online_file = Path(online_store(settings).address.removeprefix("sqlite:///"))
 
-    def online(self, customer: str) -> list[Any]:
-        answer = OnlineReads(self.settings).prepare(self.declarations, REFS).read({"customer": [customer]})
+    def push(self, *records: dict[str, Any]) -> PushAnswer:
+        return self.pushes.push(self.declarations, "sessions", records)
+
+    def online(self, customer: str, as_of: datetime | None = None) -> list[Any]:
+        prepared = OnlineReads(self.settings).prepare(self.declarations, REFS)
+        answer = prepared.read({"customer": [customer]}, as_of)
         return [column[0] for column in answer.columns]
 
     def flush(self) -> int:
@@ -187,6 +191,34 @@ def test_the_newest_event_time_wins_whatever_the_order_of_arrival(world: World) 
         world.declarations, "sessions", [_record(minute=m, pages=100 + m) for m in (10, 12, 11)]
     )
     assert world.online("a")[0] == 112
+
+
+def test_a_row_dated_ahead_hides_nothing_and_is_brought_when_its_time_has_come(world: World) -> None:
+    world.push(_record("a", pages=1))
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    ahead = [_record("a", pages=2), _record("b", pages=3)]
+    answer = world.push(*({**one, "event_timestamp": soon.isoformat()} for one in ahead))
+    assert (answer.accepted, [one["record"] for one in answer.warnings]) == (2, [0, 1])
+    world.pushes.recover(world.declarations)
+    assert (world.online("a")[0], world.online("b")[0]) == (1, None)
+    assert world.flush() == 3
+    assert (world.online("a")[0], world.online("b")[0]) == (1, None)
+    world.push(_record("a", minute=1, pages=4))
+    assert world.online("a")[0] == 4
+    view = world.declarations.view("session")
+    for as_of, pages in ((None, 4), (soon, 2)):
+        pin = world.lakehouse.pin(view.table)
+        materialize(world.settings, world.lakehouse, world.declarations, view, pin, as_of=as_of)
+        assert world.online("a", as_of=soon)[0] == pages
+
+
+def test_a_sender_whose_clock_is_ahead_is_read_at_once(world: World) -> None:
+    for minutes in (2, 4):
+        at = datetime.now(UTC) + timedelta(minutes=minutes)
+        answer = world.push({**_record("a", pages=minutes), "event_timestamp": at.isoformat()})
+        assert (answer.accepted, answer.warnings) == (1, [])
+        assert world.online("a")[0] == minutes
+    assert world.online("a", as_of=datetime.now(UTC))[0] is None
 
 
 def test_of_equal_event_times_the_last_acknowledged_wins_online_and_in_the_table(world: World) -> None:

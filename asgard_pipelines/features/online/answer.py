@@ -12,6 +12,8 @@ import orjson
 Status = Literal["FOUND", "NOT_FOUND", "EXPIRED"]
 FoundStatus = Literal["found", "missing", "expired"]
 
+AHEAD = 5 * 60 * 1_000_000
+"""So far ahead of ours, in microseconds, the clock of who pushes may go."""
 _JSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _EPOCH = datetime(1970, 1, 1)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from asgard_pipelines.declarations import Declarations, FeatureRef, FeatureView
 from asgard_pipelines.errors import ColumnNotFound, Invalid, TypeMismatch
 from asgard_pipelines.features.kinds import arrow_type
-from asgard_pipelines.features.online.answer import OnlineAnswer, Status
+from asgard_pipelines.features.online.answer import AHEAD, OnlineAnswer, Status
 from asgard_pipelines.features.online.entity_values import EntityColumns
 from asgard_pipelines.features.online.keys import key_encoder
 from asgard_pipelines.features.online.store import OnlineStore, StoredRow, ViewRead
@@ -45,14 +45,15 @@ class _ViewPart:
         self._values = ValueReader(self.dtypes)
         self._ttl = _FOREVER if view.ttl is None else view.ttl // timedelta(microseconds=1)
 
-    def understood(self, rows: Sequence[StoredRow | None], now: int) -> _ViewValues:
-        """A column for each feature, and of each row its status and its event time."""
+    def understood(self, rows: Sequence[StoredRow | None], now: int, latest: int) -> _ViewValues:
+        """A column for each feature, and of each row its status and its event time, which counts up to
+        `latest`."""
         oldest = now - self._ttl
         statuses: list[Status] = []
         times: list[int | None] = []
         values: list[bytes | None] = []
         for row in rows:
-            if row is None or row[0] > now:
+            if row is None or row[0] > latest:
                 statuses.append("NOT_FOUND")
                 times.append(None)
             elif row[0] < oldest:
@@ -129,8 +130,9 @@ class PreparedRead:
         Args:
             entities: entity or join key -> values, columns of one length; those of all views, and no others.
                 Views without keys alone give one row.
-            as_of: now, when None; a naive time is UTC. A value counts from its event time until its view's
-                TTL has passed, as in the offline join.
+            as_of: a naive time is UTC. A value counts from its event time until its view's TTL has passed, as
+                in the offline join. When None, now, and a value counts that is no further ahead than the
+                clock of who pushed it may go: what was pushed is read at once.
 
         Raises:
             Invalid: entities that are missing, or that no view has.
@@ -154,14 +156,22 @@ class PreparedRead:
             BackendUnavailable
         """
         count = rows if rows is not None else len(next(iter(keys.values()))) if keys else 1
-        now = time.time_ns() // 1000 if as_of is None else _micros(as_of)
-        return self._understood(keys, count, now, self._reader.fetch(self._encoded(keys, count)))
+        fetched = self._reader.fetch(self._encoded(keys, count))
+        if as_of is None:
+            return self._now(keys, count, fetched)
+        now = _micros(as_of)
+        return self._understood(keys, count, now, now, fetched)
 
     async def awaited(self, keys: Mapping[str, list[Any]]) -> OnlineAnswer:
         """The same of few keys, for an event loop, which serves others while the store is at work."""
         count = len(next(iter(keys.values()))) if keys else 1
+        return self._now(keys, count, await self._reader.fetched(self._encoded(keys, count)))
+
+    def _now(
+        self, keys: Mapping[str, list[Any]], count: int, fetched: Sequence[Sequence[StoredRow | None]]
+    ) -> OnlineAnswer:
         now = time.time_ns() // 1000
-        return self._understood(keys, count, now, await self._reader.fetched(self._encoded(keys, count)))
+        return self._understood(keys, count, now, now + AHEAD, fetched)
 
     def _encoded(self, keys: Mapping[str, list[Any]], count: int) -> list[list[bytes]]:
         try:
@@ -177,9 +187,10 @@ class PreparedRead:
         keys: Mapping[str, list[Any]],
         count: int,
         now: int,
+        latest: int,
         fetched: Sequence[Sequence[StoredRow | None]],
     ) -> OnlineAnswer:
-        found = [part.understood(rows, now) for part, rows in zip(self._parts, fetched, strict=True)]
+        found = [part.understood(rows, now, latest) for part, rows in zip(self._parts, fetched, strict=True)]
         views = {part.name: values[1] for part, values in zip(self._parts, found, strict=True)}
         computed = self._compute(found, views, count) if self._functions else {}
         if self._as_stored:

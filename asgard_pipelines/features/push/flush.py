@@ -17,7 +17,7 @@ from asgard_pipelines.features.materialization.pushed import note_pushed
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.features.online.store import OnlineStore
 from asgard_pipelines.features.push.fitted import fitted
-from asgard_pipelines.features.push.online_rows import LATE_SECONDS
+from asgard_pipelines.features.push.online_rows import LATE_SECONDS, to_be_served
 from asgard_pipelines.features.push.rows import PushedRows
 from asgard_pipelines.features.push.stored_rows import as_stored
 from asgard_pipelines.lakehouse import Lakehouse, Pin
@@ -159,7 +159,7 @@ def put_lacking(
     store: OnlineStore, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows
 ) -> None:
     """Puts online what never got there: the store did not answer, and who pushed it has died since."""
-    newest = rows.newest(list(view.join_keys)).table(view, key_types)
+    newest = to_be_served(view, rows).table(view, key_types)
     stored = store.times(view, newest)
     event = newest[view.timestamp]
     lacks = pc.or_kleene(pc.is_null(stored["event"]), pc.greater(event, stored["event"]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from asgard_pipelines.declarations import FeatureView
+from asgard_pipelines.features.online.answer import AHEAD
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, encoded_records
 from asgard_pipelines.features.online.store import OnlineStore
 from asgard_pipelines.features.push.rows import PushedRows
@@ -67,8 +68,14 @@ class PushedOnline:
         self._behind = []
 
 
+def to_be_served(view: FeatureView, rows: PushedRows) -> PushedRows:
+    """The newest of each key. One dated further ahead than clocks differ would hide until then what counts
+    now: it goes to the table alone, and a materialization brings it when its time has come."""
+    return rows.until(time.time_ns() // 1_000 + AHEAD).newest(list(view.join_keys))
+
+
 def _encoded(view: FeatureView, key_types: Mapping[str, str], rows: PushedRows) -> EncodedRows:
-    newest = rows.newest(list(view.join_keys))
+    newest = to_be_served(view, rows)
     types = {key: key_types[key] for key in view.join_keys}
     created = newest.created if view.created_timestamp else None
     return encoded_records(view, types, newest.columns, newest.event, created)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 from asgard_pipelines.declarations import Declarations, FeatureView
 from asgard_pipelines.errors import did_you_mean
 from asgard_pipelines.features.given_values import Given, given_time
+from asgard_pipelines.features.online.answer import AHEAD
 from asgard_pipelines.features.push.rows import stored_as
 
 EVENT_TIMESTAMP, FEATURES = "event_timestamp", "features"
-_SKEW = timedelta(minutes=5)
-"""So far ahead of ours the clock of a sender may go."""
 _Columns = Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Sequence[Any]]]
 
 
@@ -172,10 +171,10 @@ class _Check:
             return 0
 
     def _ahead(self, event: Sequence[int]) -> list[Verdict]:
-        latest = int(self.now.timestamp() * 1_000_000) + _SKEW // timedelta(microseconds=1)
+        latest = int(self.now.timestamp() * 1_000_000) + AHEAD
         if max(event, default=0) <= latest:
             return []
-        told = "The event time lies in the future: the row is served from then on."
+        told = "The event time lies in the future: the first materialization after it puts the row online."
         return [
             Verdict(place, EVENT_TIMESTAMP, told)
             for place, at in enumerate(event)

@@ -52,6 +52,12 @@ class PushedRows:
         event = [at for part in parts for at in part.event]
         return cls(columns, event, [at for part in parts for at in part.created], parts[0].stored_as)
 
+    def until(self, latest: int) -> PushedRows:
+        """Without those of later event times."""
+        if max(self.event, default=0) <= latest:
+            return self
+        return self._chosen([at <= latest for at in self.event])
+
     def newest(self, keys: Sequence[str]) -> PushedRows:
         """The newest row of each key; of several with equal event times the one acknowledged last."""
         rows: Sequence[Any] = [()] * len(self)
@@ -63,9 +69,12 @@ class PushedRows:
         # In the order of time, and of acknowledgement where times are equal: the last of a key stays.
         last = {rows[place]: place for place in sorted(range(len(rows)), key=self.event.__getitem__)}
         stays = set(last.values())
-        chosen = [place in stays for place in range(len(rows))]
+        return self._chosen([place in stays for place in range(len(rows))])
+
+    def _chosen(self, chosen: Sequence[bool]) -> PushedRows:
         made = {name: list(compress(values, chosen)) for name, values in self.columns.items()}
-        return PushedRows(made, list(compress(self.event, chosen)), list(compress(self.created, chosen)))
+        event, created = list(compress(self.event, chosen)), list(compress(self.created, chosen))
+        return PushedRows(made, event, created, self.stored_as)
 
     def table(self, view: FeatureView, key_types: Mapping[str, str]) -> pa.Table:
         """As Arrow: join keys and features by their names, times by those of the view's columns.
