@@ -99,7 +99,7 @@ class PushLog:
         self._engine = database(settings)
         # SQLAlchemy's own way to the driver and back costs as much as the fsync: the driver is called itself.
         compiled = insert(_log).compile(dialect=self._engine.dialect, column_keys=_ADDED)
-        self._insert, self._places = str(compiled), compiled.positiontup
+        self._insert, self._named = str(compiled), not compiled.positiontup
         self._connection: PoolProxiedConnection | None = None
 
     def write(self, pushes: Sequence[Push]) -> None:
@@ -111,18 +111,20 @@ class PushLog:
         """
         at = time.time_ns() // 1_000
         nothing: dict[str, tuple[int, bytes | None]] = {"": (0, None)}
-        rows = [
-            dict(zip(_ADDED, (push.push_id, view, push.digest, push.answer, count, payload, at), strict=True))
+        rows: list[Any] = [
+            (push.push_id, view, push.digest, push.answer, count, payload, at)
             for push in pushes
             for view, (count, payload) in (push.rows or nothing).items()
         ]
-        sent = [tuple(row[name] for name in self._places) for row in rows] if self._places else rows
+        if self._named:  # else they are told apart by their order, which is that of the table's columns
+            rows = [dict(zip(_ADDED, row, strict=True)) for row in rows]
         driver = self._engine.dialect.loaded_dbapi
         try:
             if self._connection is None:
                 self._connection = self._engine.raw_connection()
-            self._connection.cursor().executemany(self._insert, sent)
-            self._connection.commit()
+            connection: Any = self._connection.driver_connection
+            connection.cursor().executemany(self._insert, rows)
+            connection.commit()
         except driver.IntegrityError as error:
             self.close()  # which rolls back
             ids = [push.push_id for push in pushes]
