@@ -210,10 +210,11 @@ def materializations(
 
 
 def last_materialized(settings: Settings, *, windows: bool = True) -> dict[str, datetime]:
-    """View -> when its last successful run ended (UTC); with or without those of a window."""
+    """View -> when its last successful run ended (UTC); with or without those of a window. That pushed rows
+    reached the table is no such run: who waits for the next would never see that none comes."""
     wanted = (
         select(_runs.c.view, func.max(_runs.c.finished).label("at"))
-        .where(_runs.c.finished.is_not(None), _runs.c.error.is_(None))
+        .where(_runs.c.finished.is_not(None), _runs.c.error.is_(None), _runs.c.kind != "push")
         .group_by(_runs.c.view)
     )
     if not windows:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,28 @@ def test_statistics_are_of_the_current_snapshot(
     assert second["feature_stats"]["total_orders"]["max"] == 11
     assert second["snapshot_id"] != first["snapshot_id"]
     assert second["freshness_seconds"] < first["freshness_seconds"] - 86_000
+
+
+def test_statistics_are_in_the_declared_types(client: TestClient, house_settings: Settings) -> None:
+    rows = {
+        "customer_id": [1, 2],
+        "price": pa.array([Decimal("14.79"), Decimal("2.10")], pa.decimal128(10, 2)),
+        "born": pa.array([date(2024, 2, 29), None], pa.date32()),
+        "at": pa.array([datetime(2025, 1, 2)] * 2, pa.timestamp("us")),
+    }
+    Lakehouse(house_settings).append("gold.prices", pa.table(rows), key="first")
+    features = [{"name": "price", "dtype": "float64"}, {"name": "born", "dtype": "timestamp"}]
+    source = {"table_name": "prices", "timestamp_field": "at"}
+    body = {"name": "prices", "entities": ["customer_id"], "features": features, "source": source}
+    assert client.post("/feast/features", json=body).status_code == 201
+    found = client.get("/api/v1/features/feature-views/prices/stats").json()["statistics"]["feature_stats"]
+    assert (found["price"]["min"], found["price"]["max"]) == (2.1, 14.79)
+    assert (found["born"]["min"], found["born"]["null_percentage"]) == ("2024-02-29T00:00:00Z", 50.0)
+
+
+def test_an_unknown_view_is_not_materialized_whether_dagster_runs_or_not(client: TestClient) -> None:
+    asked = client.post("/api/v1/features/materialize", json={"feature_views": ["nobody"]})
+    assert (asked.status_code, asked.json()["error"]["code"]) == (404, "FEATURE_VIEW_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

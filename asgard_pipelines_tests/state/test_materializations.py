@@ -110,6 +110,11 @@ def test_a_window_leaves_the_watermark_and_is_unsettled_until_a_run_has_looked(s
     assert list(last_materialized(settings, windows=False)) == ["orders"]
 
 
+def test_that_pushed_rows_landed_is_no_materialization(settings: Settings) -> None:
+    done(settings, "pushed", 1, kind="push")
+    assert last_materialized(settings) == {}
+
+
 def test_a_run_whose_process_is_gone_was_interrupted(settings: Settings) -> None:
     program = (
         "from asgard_pipelines_tests.state.test_materializations import begin_materialization, run, Settings;"

@@ -93,8 +93,8 @@ def materialize_features(
             project=declarations.project,
         )
     window = _window(body)
-    house.runs.require_running()
     plans = _plans(house, declarations, body.feature_views, window)
+    house.runs.require_running()
     asked, run_id = _asked(house, declarations, body, author, request.scope.get("request_key"))
     response.headers["Location"] = f"{_STATUS}{asked}"
     return AskedMaterialization(

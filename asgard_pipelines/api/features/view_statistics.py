@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from threading import Lock
 from typing import Any
 
@@ -40,7 +40,7 @@ def view_statistics(house: House, name: str) -> dict[str, Any]:
         "offline_store_records": found.rows,
         "last_materialization": last_materialized(house.settings).get(name),
         "freshness_seconds": max(0, int((datetime.now(UTC) - newest).total_seconds())) if newest else None,
-        "feature_stats": {one.name: _shown(found.columns[one.column]) for one in view.features},
+        "feature_stats": {one.name: _shown(found.columns[one.column], one.dtype) for one in view.features},
         "snapshot_id": pin.snapshot_id,
         "exact": found.exact,
         "sampled_rows": found.sampled_rows,
@@ -62,17 +62,24 @@ def _statistics(house: House, view: FeatureView, pin: Pin) -> TableStatistics:
     return found
 
 
-def _shown(column: ColumnStatistics) -> dict[str, Any]:
+def _shown(column: ColumnStatistics, dtype: str) -> dict[str, Any]:
     return {
         "mean": _finite(column.mean),
         "std": _finite(column.std),
-        "min": _finite(column.least),
-        "max": _finite(column.greatest),
+        "min": _told(column.least, dtype),
+        "max": _told(column.greatest, dtype),
         "null_percentage": round(100 * column.nulls, 4),
     }
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+def _told(value: Any, dtype: str) -> Any:
+    """In the declared type, as the feature's values are: a decimal is a number, a date its midnight."""
+    if value is not None and dtype.startswith("float"):
+        return _finite(float(value))
+    if isinstance(value, date):
+        return datetime.combine(value, value.time() if isinstance(value, datetime) else time.min, UTC)
+    return value
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
