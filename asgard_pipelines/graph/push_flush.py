@@ -60,14 +60,14 @@ def flush_sensor(declarations: Declarations, job: dg.JobDefinition) -> dg.Sensor
         waiting = [one for one in waiting_rows(settings) if one.feature_view in pushed]
         told = ", ".join(f"{one.feature_view}: {one.rows:,} rows{_held(one)}" for one in waiting)
         long_ago = datetime.now(UTC) - timedelta(seconds=settings.push_flush_seconds)
-        if any(one.held for one in waiting) and context.cursor != declared:
-            context.update_cursor(declared)  # what was held back may fit what is declared now
-            return dg.RunRequest()
-        if not any(one.rows - one.held >= _MANY or (one.since and one.since <= long_ago) for one in waiting):
+        may_fit = any(one.held for one in waiting) and context.cursor != declared
+        due = any(one.rows - one.held >= _MANY or (one.since and one.since <= long_ago) for one in waiting)
+        if not due and not may_fit:
             return dg.SkipReason(f"Nothing has waited long enough ({told or 'no pushed rows wait'}).")
         runs = dg.RunsFilter(job_name=FLUSH_JOB, statuses=_UNFINISHED)
         if context.instance.get_runs_count(runs):
             return dg.SkipReason(f"A flush is under way ({told}).")
+        context.update_cursor(declared)  # what is held back is tried by each flush
         return dg.RunRequest()
 
     return flush_pushed_rows
