@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from string import Template
 
 from benchmarks import markdown
 from benchmarks.goals import Row, row
 from benchmarks.machine import machine, now, versions
 from benchmarks.online import Online
-from benchmarks.pit_goals import cpu, megabytes, wall
 
 _TEXT = Path(__file__).with_name("online.md")
 _READS = {
@@ -21,10 +19,6 @@ _READS = {
     ("SQLite", 100): (4.5, None),
 }
 """How many times faster than Feast, and how many times the bare wire."""
-_WRITES: dict[str, dict[str, float]] = {
-    "Redis": {"CPU": 6.0, "peak memory": 8.0},
-    "SQLite": {"wall time": 2.0},
-}
 _PRECOMPUTED = "feast, precomputed, full names"
 
 
@@ -58,27 +52,10 @@ def rows(found: Online) -> list[Row]:
         if _PRECOMPUTED in medians:
             told = f"{name}, peer Feast's precomputed vectors: median"
             made.append(row(told, ours, "µs", peer=medians[_PRECOMPUTED] * 1e6))
-    for store, by in found.writes.items():
-        name = f"online, {store}, {found.keys:,} keys × 20 features materialized"
-        for what, of, unit in (
-            ("CPU", cpu, "CPU s"),
-            ("wall time", wall, "s"),
-            ("peak memory", megabytes, "MB"),
-        ):
-            goal = _WRITES[store].get(what)
-            made.append(row(f"{name}: {what}", of(by["ours"]), unit, peer=of(by["feast"]), ahead=goal))
-            for peer in ("feast, writer", "feast, writer, skip_dedup"):
-                if peer in by:
-                    told = f"{name}, writers alone, peer {peer.removeprefix('feast, ')}: {what}"
-                    made.append(row(told, of(by["ours, writer"]), unit, peer=of(by[peer])))
-        made.append(
-            row(f"{name}: wrong values", by["ours"].wrong, "values", peer=by["feast"].wrong, at_most=0)
-        )
     return made
 
 
 def section(found: Online, rows: Sequence[Row], scale: float) -> str:
-    server = [[who, markdown.number(median(seconds))] for who, seconds in found.server.items()]
     return Template(_TEXT.read_text()).substitute(
         when=now(),
         scale=f"{scale:g}",
@@ -87,9 +64,6 @@ def section(found: Online, rows: Sequence[Row], scale: float) -> str:
         goals=markdown.goals(rows),
         reads=_reads(found),
         failures="\n".join(f"- {who}: {why}" for who, why in found.failures.items()) or "Nothing.",
-        redis=markdown.measures(found.writes["Redis"]),
-        sqlite=markdown.measures(found.writes["SQLite"]),
-        server=markdown.table(["", "CPU s of Redis itself"], server),
     )
 
 
