@@ -10,7 +10,7 @@ from __future__ import annotations
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.features.online.encoded_rows import EncodedRows
 from asgard_pipelines.features.online.few_values import FEW
-from asgard_pipelines.features.online.redis_requests import our_field, row_writes, time_field
+from asgard_pipelines.features.online.redis_requests import row_looks, row_writes
 from asgard_pipelines.features.online.redis_times import stored_stamp
 from asgard_pipelines.features.online.redis_wire import Wire, Wires, bulk, command, required
 from asgard_pipelines.features.online.stamps import stamps
@@ -66,17 +66,15 @@ class HeldRows:
             self._held.pop()[0].close()
 
     def _hold(self, view: str, rows: EncodedRows, suffix: bytes) -> None:
-        keys = [key + suffix for key in rows.key_list()]
-        tail = bulk(time_field(view), our_field(view))
-        starts = range(0, len(rows), _ROWS)
-        for (wire, _), start in zip(self._held, starts, strict=True):
-            some = keys[start : start + _ROWS]
-            look = [b"*4\r\n$5\r\nHMGET\r\n$%d\r\n%b\r\n%b" % (len(key), key, tail) for key in some]
-            wire.send(command(b"WATCH", *some) + b"".join(look))
+        keys, looks = row_looks(view, rows, suffix)
+        parts = [(start, min(start + _ROWS, len(rows))) for start in range(0, len(rows), _ROWS)]
+        for (wire, _), (start, end) in zip(self._held, parts, strict=True):
+            watch = b"*%d\r\n%b" % (1 + end - start, bulk(b"WATCH"))
+            wire.send(b"".join((watch, keys(start, end), looks(start, end))))
         writes, new = row_writes(view, rows, suffix), stamps(rows.times).to_pylist()
         digits = len(new[0])
-        for number, start in enumerate(starts):
-            wire, end = self._held[number][0], min(start + _ROWS, len(rows))
+        for number, (start, end) in enumerate(parts):
+            wire = self._held[number][0]
             found = required(wire.receive(1 + end - start), self._wires.address)[1:]
             newer = [
                 place
@@ -84,6 +82,6 @@ class HeldRows:
                 if time is None or stored_stamp(time, ours)[:digits] <= new[place]
             ]
             whole = len(newer) == end - start
-            wire.send(_MULTI)
-            wire.send(writes(start, end) if whole else b"".join([writes(one, one + 1) for one in newer]))
+            sent = [writes(start, end)] if whole else [writes(one, one + 1) for one in newer]
+            wire.send(b"".join((_MULTI, *sent)))
             self._held[number] = wire, 1 + len(newer)

@@ -21,6 +21,8 @@ from asgard_pipelines.features.online.stamps import DIGITS, few_stamps, stamps
 
 _ROWS_A_CALL = 64
 """Nobody else is answered meanwhile: under a millisecond, of twenty features."""
+_Some = Callable[[int, int], memoryview]
+"""Of the rows from the first place to before the second."""
 _LARGE = 1 << 30
 """More bytes than Arrow's smaller type might take."""
 
@@ -70,7 +72,13 @@ def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> tuple[bytes
     return b"".join(made), len(starts)
 
 
-def row_writes(view: str, given: EncodedRows, suffix: bytes) -> Callable[[int, int], memoryview]:
+def row_looks(view: str, rows: EncodedRows, suffix: bytes) -> tuple[_Some, _Some]:
+    """What gives, of some rows, the keys as arguments, and an HMGET of both times for each."""
+    key: list[bytes | pa.Array] = [_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"]
+    return _pieces(key), _pieces([b"*4\r\n" + bulk(b"HMGET"), *key, bulk(time_field(view), our_field(view))])
+
+
+def row_writes(view: str, given: EncodedRows, suffix: bytes) -> _Some:
     """What gives an HSET for each of some rows, without a guard."""
     rows = given.as_arrays()
     head = b"*%d\r\n" % (6 + 2 * len(rows.values)) + bulk(b"HSET")
@@ -103,7 +111,7 @@ def _fields(view: str, features: tuple[str, ...], with_created: bool) -> bytes:
     return bulk(b"%d" % (2 * DIGITS if with_created else DIGITS), b"%d" % len(names), *names)
 
 
-def _pieces(parts: Sequence[bytes | pa.Array]) -> Callable[[int, int], memoryview]:
+def _pieces(parts: Sequence[bytes | pa.Array]) -> _Some:
     """Of each row the parts one after the other; what gives those of some rows in one piece."""
     merged: list[Any] = []
     for part in parts:
