@@ -53,7 +53,7 @@ class HeldRows:
                 # None: one of the keys was written meanwhile. Errors: Redis refuses.
                 if type(done) is list and set(map(type, done)) <= {int}:
                     left.remove(start)
-                    landed += before - 1
+                    landed += before
         except OSError:
             self.close()
         while self._held:
@@ -70,18 +70,18 @@ class HeldRows:
         parts = [(start, min(start + _ROWS, len(rows))) for start in range(0, len(rows), _ROWS)]
         for (wire, _), (start, end) in zip(self._held, parts, strict=True):
             watch = b"*%d\r\n%b" % (1 + end - start, bulk(b"WATCH"))
-            wire.send(b"".join((watch, keys(start, end), looks(start, end))))
+            wire.send(b"".join((watch, keys(start, end), looks(start, end), _MULTI)))
         writes, new = row_writes(view, rows, suffix), stamps(rows.times).to_pylist()
         digits = len(new[0])
         for number, (start, end) in enumerate(parts):
             wire = self._held[number][0]
-            found = required(wire.receive(1 + end - start), self._wires.address)[1:]
+            # Nothing is written before MULTI is known to be granted.
+            found = required(wire.receive(2 + end - start), self._wires.address)[1:-1]
             newer = [
                 place
                 for place, (time, ours) in enumerate(found, start)
                 if time is None or stored_stamp(time, ours)[:digits] <= new[place]
             ]
             whole = len(newer) == end - start
-            sent = [writes(start, end)] if whole else [writes(one, one + 1) for one in newer]
-            wire.send(b"".join((_MULTI, *sent)))
-            self._held[number] = wire, 1 + len(newer)
+            wire.send(writes(start, end) if whole else b"".join([writes(one, one + 1) for one in newer]))
+            self._held[number] = wire, len(newer)
