@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from asgard_pipelines.project import load
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import create_token
 from asgard_pipelines_tests.api.conftest import LOOPBACK
+from asgard_pipelines_tests.stack.servers import redis_server
 
 ROUTE = "/api/v1/features/online-features"
 NOW = datetime.now(UTC).replace(tzinfo=None)
@@ -111,8 +113,15 @@ def test_each_value_has_its_status_and_what_is_not_found_or_expired_is_null(shop
     assert 0 < found["metadata"]["latency_ms"] < 10_000
 
 
+def test_a_key_that_is_asked_twice_is_named_once(shop: TestClient) -> None:
+    answer = _ask(shop, "customer:age", entities={"customer_id": ["a", "nobody", "a"]})
+    assert (answer.text.count('"a":{'), answer.text.count('"nobody":{')) == (2, 2), "features and statuses"
+    assert answer.json()["features"] == {"a": {"age": 34}, "nobody": {"age": None}}
+    assert answer.json()["metadata"]["entities_count"] == 3
+
+
 def test_keys_of_several_columns_are_answered_as_a_list(shop: TestClient) -> None:
-    entities = {"customer_id": ["a", "a", "b"], "shop_id": [2, 1, 1]}
+    entities: dict[str, list[Any]] = {"customer_id": ["a", "a", "b"], "shop_id": [2, 1, 1]}
     found = _ask(shop, "visits:visits", "customer:age", entities=entities).json()
     assert [one["features"] for one in found["results"]] == [
         {"visits": 4, "age": 34},
@@ -294,9 +303,24 @@ def test_while_the_repo_cannot_be_read_what_was_declared_before_is_served(
     assert listed.json()["error"]["code"] == "INVALID_DECLARATIONS"
 
 
-def test_those_who_ask_at_once_get_each_their_own(house_settings: Settings, shop: TestClient) -> None:
-    """Small reads of one turn of the loop are one read; nobody shall be able to tell."""
-    app = create_app(house_settings)
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.stack)])
+def elsewhere(
+    request: pytest.FixtureRequest, house_settings: Settings, shop: TestClient, tmp_path: Path
+) -> Iterator[FastAPI]:
+    """Another server of the shop, with its rows in SQLite, or in Redis."""
+    if request.param == "sqlite":
+        yield create_app(house_settings)
+        return
+    with redis_server(tmp_path) as port:
+        settings = house_settings.model_copy(update={"online_store": f"redis://127.0.0.1:{port}/0"})
+        declarations, lakehouse = load(settings), Lakehouse(settings)
+        for view in map(declarations.view, (CUSTOMERS["name"], VISITS["name"])):
+            materialize(settings, lakehouse, declarations, view, lakehouse.pin(view.table))
+        yield create_app(settings)
+
+
+def test_those_who_ask_at_once_get_each_their_own(elsewhere: FastAPI, shop: TestClient) -> None:
+    """Small reads that are asked for together are one read; nobody shall be able to tell."""
     customers = ["a", "b", "ü", "x"]
     asked = [
         {
@@ -309,9 +333,11 @@ def test_those_who_ask_at_once_get_each_their_own(house_settings: Settings, shop
     asked[7] = {"entities": {"customer_id": [None]}, "features": ["customer:age"]}
 
     async def together() -> list[dict[str, Any]]:
-        transport = ASGITransport(app)
+        transport = ASGITransport(elsewhere)
         async with AsyncClient(transport=transport, base_url=LOOPBACK) as client:
             answers = await asyncio.gather(*(client.post(ROUTE, json=one) for one in asked))
+        elsewhere.state.house.held_reads.leave_loop()
+        await asyncio.sleep(0)  # so long a connection takes to close
         return [answer.json() for answer in answers]
 
     alone = [shop.post(ROUTE, json=one).json() for one in asked]

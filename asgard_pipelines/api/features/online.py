@@ -82,10 +82,13 @@ async def timed_read(request: Request, asked: Asked, entities: Mapping[str, list
 
 
 def keyed(keys: Sequence[bytes], answer: RowsJson) -> tuple[bytes, bytes]:
-    """The insides of two JSON objects: key -> features, key -> statuses. `keys` are JSON."""
+    """The insides of two JSON objects: key -> features, key -> statuses. `keys` are JSON; one that was asked
+    twice is named once."""
+    features = dict(zip(keys, answer.rows, strict=True))
+    statuses = dict(zip(keys, answer.statuses, strict=True))
     return (
-        b",".join([b"%b:%b" % pair for pair in zip(keys, answer.rows, strict=True)]),
-        b",".join([b"%b:%b" % pair for pair in zip(keys, answer.statuses, strict=True)]),
+        b",".join([b"%b:%b" % pair for pair in features.items()]),
+        b",".join([b"%b:%b" % pair for pair in statuses.items()]),
     )
 
 
@@ -94,7 +97,7 @@ def _answer(body: OnlineFeaturesBody, answer: RowsJson) -> bytes:
     head = b'{"feature_service":%b,"entities":%b,' % (_json(body.feature_service), _json(body.entities))
     if len(body.entities) == 1:
         [values] = body.entities.values()
-        keys = [_json(value if isinstance(value, str) else _named(value)) for value in values]
+        keys = [_json(value) if isinstance(value, str) else b'"%b"' % _json(value) for value in values]
         found, told = keyed(keys, answer)
         return b'%b"features":{%b},"statuses":{%b},' % (head, found, told)
     columns = list(body.entities.items())
@@ -104,11 +107,6 @@ def _answer(body: OnlineFeaturesBody, answer: RowsJson) -> bytes:
         for place, (features, statuses) in enumerate(zip(answer.rows, answer.statuses, strict=True))
     ]
     return b'%b"features":{},"statuses":{},"results":[%b],' % (head, b",".join(rows))
-
-
-def _named(value: Any) -> str:
-    """As JSON writes it."""
-    return _json(value).decode()
 
 
 def _json(value: Any) -> bytes:

@@ -60,26 +60,50 @@ class SharedReads:
             self._asking[read].append(asking)
         else:
             self._asking[read] = [asking]
+            asyncio.get_running_loop().call_soon(self._begin, read)
+        return await asking.answer
+
+    def _begin(self, read: PreparedRead) -> None:
+        """When all who came in this turn have asked."""
+        if not read.at_once:
             task = asyncio.create_task(self._answer_all(read))
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
-        return await asking.answer
+            return
+        asking = self._next(read)
+        try:
+            _settle(asking, _json(read.of_keys(_keys(asking))))
+        except Exception as error:
+            _fail(asking, error)
+        if self._asking[read]:  # these after whatever else waits for its turn
+            asyncio.get_running_loop().call_soon(self._begin, read)
+        else:
+            del self._asking[read]
 
     async def _answer_all(self, read: PreparedRead) -> None:
         """Until nobody asks any more. Who asks while the store is at work is of the next read: the more there
         is to do, the more do it together."""
         try:
-            while asking := self._asking[read][:_TOGETHER]:
-                del self._asking[read][:_TOGETHER]
-                keys = {name: [key for one in asking for key in one.keys[name]] for name in asking[0].keys}
+            while asking := self._next(read):
                 try:
-                    _settle(asking, _json(await read.awaited(keys)))
+                    _settle(asking, _json(await read.awaited(_keys(asking))))
                 except Exception as error:
                     _fail(asking, error)
                 await asyncio.sleep(0)  # others have their turn, and who came in with the reply asks
         finally:
             for one in self._asking.pop(read):  # of a server that stops
                 one.answer.cancel()
+
+    def _next(self, read: PreparedRead) -> list[_Asking]:
+        asking = self._asking[read]
+        self._asking[read] = asking[_TOGETHER:]
+        return asking[:_TOGETHER]
+
+
+def _keys(asking: Sequence[_Asking]) -> Mapping[str, list[Any]]:
+    if len(asking) == 1:
+        return asking[0].keys
+    return {name: [key for one in asking for key in one.keys[name]] for name in asking[0].keys}
 
 
 def _json(answer: OnlineAnswer) -> RowsJson:

@@ -113,6 +113,7 @@ class PreparedRead:
                 for part, view in zip(self._parts, views, strict=True)
             ]
         )
+        self.at_once = self._reader.at_once
         at = {
             (part.name, f): (n, m) for n, part in enumerate(self._parts) for m, f in enumerate(part.features)
         }

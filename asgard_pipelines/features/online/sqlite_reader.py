@@ -20,6 +20,8 @@ _Layouts = dict[tuple[int, tuple[str, ...]], Callable[[bytes], list[bytes | None
 
 
 class SqliteReader(Reader):
+    at_once = True
+
     def __init__(self, store: SqliteStore, asked: Sequence[ViewRead]) -> None:
         self._store = store
         self._asked = [(one, store.tables(one.view)) for one in asked]

@@ -69,9 +69,11 @@ class Reader(ABC):
             BackendUnavailable
         """
 
+    at_once = False
+    """It takes less time than others would be served in."""
+
     async def fetched(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
-        """The same for an event loop, which serves others meanwhile, unless it is done in less time than that
-        takes."""
+        """The same for an event loop, which serves others meanwhile, unless it is done `at_once`."""
         return await asyncio.to_thread(self.fetch, keys)
 
 
