@@ -14,6 +14,7 @@ from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.errors import Conflict, DeclarationNotFound, Invalid, did_you_mean
 from asgard_pipelines.graph.assembly import definitions
 from asgard_pipelines.graph.instance import open_instance
+from asgard_pipelines.graph.keys import DAYS, ONLINE
 from asgard_pipelines.settings import Settings
 
 OnProgress = Callable[[str, int, int], None]
@@ -50,7 +51,7 @@ def launch_backfill(
 ) -> BackfillOutcome:
     """Asks for the partitions [first, last] of `asset` and follows them to their end.
 
-    An online view's are the days of `online/<view>/days`. The daemon does the work: `daemon_is_alive` says
+    An online view's are the days of `online_days/<view>`. The daemon does the work: `daemon_is_alive` says
     whether one is there.
 
     Raises:
@@ -103,9 +104,8 @@ def _partitioned(graph: dg.Definitions, asset: str) -> dg.AssetKey:
     known = sorted(k.to_user_string() for k in assets.materializable_asset_keys)
     if key not in assets.materializable_asset_keys:
         raise DeclarationNotFound(f"No asset '{asset}'.{did_you_mean(asset, known)}", available_assets=known)
-    by_day = dg.AssetKey([*key.path, "days"])
-    if by_day in assets.materializable_asset_keys:  # an online view's, which itself has no partitions
-        return by_day
+    if key.path[0] == ONLINE:  # which itself has no partitions
+        return dg.AssetKey([DAYS, *key.path[1:]])
     if assets.get(key).partitions_def is None:
         raise Invalid(f"'{asset}' has no partitions: materialize it whole.", asset=asset)
     return key

@@ -13,6 +13,8 @@ from asgard_pipelines.declarations import (
     Prediction,
 )
 
+ONLINE, DAYS = "online", "online_days"
+
 
 def gold_key(table: GoldTable) -> dg.AssetKey:
     return dg.AssetKey(["gold", table.name])
@@ -23,11 +25,11 @@ def feature_key(view: FeatureView | OnDemandView) -> dg.AssetKey:
 
 
 def online_key(view: FeatureView) -> dg.AssetKey:
-    return dg.AssetKey(["online", view.name])
+    return dg.AssetKey([ONLINE, view.name])
 
 
 def days_key(view: FeatureView) -> dg.AssetKey:
-    return dg.AssetKey([*online_key(view).path, "days"])
+    return dg.AssetKey([DAYS, view.name])
 
 
 def training_set_key(model: Model) -> dg.AssetKey:

@@ -12,7 +12,7 @@ import dagster as dg
 from asgard_pipelines.declarations import Declarations, Record
 from asgard_pipelines.errors import Invalid, NotFound
 from asgard_pipelines.graph.days import asked_window, window_tags
-from asgard_pipelines.graph.keys import days_key, feature_key, online_key
+from asgard_pipelines.graph.keys import DAYS, ONLINE, days_key, feature_key, online_key
 from asgard_pipelines.graph.run_history import MATERIALIZATION_TAG
 from asgard_pipelines.graph.run_states import RunStatus, tagged_run
 from asgard_pipelines.settings import Settings
@@ -20,6 +20,8 @@ from asgard_pipelines.state import Materialization, materializations
 
 if TYPE_CHECKING:
     from asgard_pipelines.features.materialization import Window
+
+_STAGES = (ONLINE, DAYS)
 
 
 class MaterializationState(Record):
@@ -99,7 +101,9 @@ def materialization_state(
         materialization_id=materialization_id,
         run_id=state.run_id,
         status=state.status,
-        views=[asset.split("/")[1] for asset in state.assets if asset.startswith("online/")],
+        views=[
+            name for stage, _, name in (asset.partition("/") for asset in state.assets) if stage in _STAGES
+        ],
         window_start=start,
         window_end=end,
         rows_read=sum(run.rows_read for run in runs),

@@ -1,5 +1,5 @@
 """Views that are served online: `online/<view>` brings the store to what the view's table holds now, and
-`online/<view>/days` brings it the rows of chosen days, or of any span of event time."""
+`online_days/<view>` brings it the rows of chosen days, or of any span of event time."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -31,20 +31,20 @@ def online_assets(declarations: Declarations) -> list[dg.AssetsDefinition]:
     """Two assets per view that is served online."""
     settings = Settings.read()
     scheme = urlsplit(settings.online_store_url).scheme
-    kinds = {"feast", "redis" if scheme == "rediss" else scheme, "online"}
+    kind = "redis" if scheme == "rediss" else scheme
     views = [view for view in declarations.views if view.online]
     return [
-        *(_online(view, declarations, kinds) for view in views),
-        *(_days(view, declarations, kinds, days(settings)) for view in views),
+        *(_online(view, declarations, kind) for view in views),
+        *(_days(view, declarations, kind, days(settings)) for view in views),
     ]
 
 
-def _online(view: FeatureView, declarations: Declarations, kinds: set[str]) -> dg.AssetsDefinition:
+def _online(view: FeatureView, declarations: Declarations, kind: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=online_key(view),
         description=f"The newest values of `{view.name}` per entity, in the online store.",
         group_name=group_of(view, "online"),
-        kinds=kinds,
+        kinds={"feast", kind, "online"},
         deps=[feature_key(view)],
         pool=f"online_{view.name}",
         owners=[view.owner] if view.owner else None,
@@ -61,7 +61,7 @@ def _online(view: FeatureView, declarations: Declarations, kinds: set[str]) -> d
 
 
 def _days(
-    view: FeatureView, declarations: Declarations, kinds: set[str], partitions: dg.PartitionsDefinition[str]
+    view: FeatureView, declarations: Declarations, kind: str, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=days_key(view),
@@ -69,7 +69,7 @@ def _days(
         "nothing newer.\n\nA day that was never asked for is not missing online: "
         f"`online/{view.name}` brings whatever changes.",
         group_name=group_of(view, "online"),
-        kinds=kinds,
+        kinds={kind, "online", "days"},
         deps=[feature_key(view)],
         pool=f"online_{view.name}",
         owners=[view.owner] if view.owner else None,

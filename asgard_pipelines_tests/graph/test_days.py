@@ -1,4 +1,4 @@
-"""`online/<view>/days`: rows of chosen days brought online, and which days a span of dates holds."""
+"""`online_days/<view>`: rows of chosen days brought online, and which days a span of dates holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from asgard_pipelines.graph.run_history import RANGE_END, RANGE_START
 from asgard_pipelines.state import Materialization, materializations
 
 TABLE = "gold.customer_habits"
-DAYS = dg.AssetKey(["online", "habits", "days"])
+DAYS = dg.AssetKey(["online_days", "habits"])
 FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -84,12 +84,12 @@ def test_a_range_of_days_is_one_run_that_makes_nothing_older(shop: Any) -> None:
 def test_rows_written_by_a_range_are_counted_once(shop: Any) -> None:
     with open_instance(shop.settings) as instance:
         history = platform_history(instance, shop.lakehouse, datetime.now(UTC) - DAY)
-    assert [one.rows for one in history.written if "online/habits/days" in one.pipelines] == [1]
+    assert [one.rows for one in history.written if "online_days/habits" in one.pipelines] == [1]
 
 
 def test_a_run_without_days_says_that_it_needs_some(shop: Any) -> None:
     outcome = run_assets(shop.settings, shop.declarations, [DAYS])
-    assert outcome.failures == ["online/habits/days: Choose the days whose rows shall be brought online."]
+    assert outcome.failures == ["online_days/habits: Choose the days whose rows shall be brought online."]
 
 
 def test_a_span_marks_the_days_that_are_wholly_in_it(shop: Any) -> None:

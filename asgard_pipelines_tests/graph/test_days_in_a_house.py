@@ -40,7 +40,7 @@ _BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfil
     __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 _STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
     ... on PartitionBackfill { status numPartitions } } }"""
-_STATES = """query { assetNodeOrError(assetKey: {path: ["online", "visits", "days"]}) { ... on AssetNode {
+_STATES = """query { assetNodeOrError(assetKey: {path: ["online_days", "visits"]}) { ... on AssetNode {
     partitionStats { numMaterialized numFailed }
     assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey } } } } } }"""
 
@@ -102,7 +102,7 @@ def backfilled(house: House, *days: int) -> Any:
     """As *Materialize* on the asset's page asks for it; how it ended."""
     asked = {
         "partitionNames": [f"{FIRST + day * DAY:%Y-%m-%d}" for day in days],
-        "assetSelection": [{"path": ["online", "visits", "days"]}],
+        "assetSelection": [{"path": ["online_days", "visits"]}],
     }
     launched = graphql(house.dagster, _BACKFILL, params=asked)["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched

@@ -38,19 +38,19 @@ features/connector_features: feast iceberg < gold/connector_activity
 features/pipeline_features: feast iceberg < gold/pipeline_activity
 features/user_features: feast iceberg < gold/user_activity
 online/customer_orders: feast online sqlite < features/customer_orders
-online/customer_orders/days: feast online sqlite < features/customer_orders
+online_days/customer_orders: days online sqlite < features/customer_orders
 online/customer_behavior_features: feast online sqlite < features/customer_behavior_features
-online/customer_behavior_features/days: feast online sqlite < features/customer_behavior_features
+online_days/customer_behavior_features: days online sqlite < features/customer_behavior_features
 online/customer_demographics_features: feast online sqlite < features/customer_demographics_features
-online/customer_demographics_features/days: feast online sqlite < features/customer_demographics_features
+online_days/customer_demographics_features: days online sqlite < features/customer_demographics_features
 online/customer_contract_features: feast online sqlite < features/customer_contract_features
-online/customer_contract_features/days: feast online sqlite < features/customer_contract_features
+online_days/customer_contract_features: days online sqlite < features/customer_contract_features
 online/connector_features: feast online sqlite < features/connector_features
-online/connector_features/days: feast online sqlite < features/connector_features
+online_days/connector_features: days online sqlite < features/connector_features
 online/pipeline_features: feast online sqlite < features/pipeline_features
-online/pipeline_features/days: feast online sqlite < features/pipeline_features
+online_days/pipeline_features: days online sqlite < features/pipeline_features
 online/user_features: feast online sqlite < features/user_features
-online/user_features/days: feast online sqlite < features/user_features
+online_days/user_features: days online sqlite < features/user_features
 training_sets/customer_churn: iceberg training_set <
     features/customer_history features/customer_orders features/customer_rhythm gold/customer_labels
 training_sets/customer_value: iceberg training_set <
@@ -121,7 +121,7 @@ def test_tables_of_one_clock_share_their_partitions_and_online_views_their_days(
         for key in graph.get_all_asset_keys()
         if graph.get(key).partitions_def
     }
-    days = {partitioned.pop(key) for key in list(partitioned) if key.startswith("online/")}
+    days = {partitioned.pop(key) for key in list(partitioned) if key.startswith("online_days/")}
     assert days == {dg.DailyPartitionsDefinition("1990-01-01", timezone="UTC")}
     assert sorted(partitioned) == [
         "gold/customer_aggregates",
