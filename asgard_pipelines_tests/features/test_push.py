@@ -221,6 +221,25 @@ def test_a_sender_whose_clock_is_ahead_is_read_at_once(world: World) -> None:
     assert world.online("a", as_of=datetime.now(UTC))[0] is None
 
 
+def test_a_row_from_a_clock_that_is_ahead_goes_when_it_is_deleted_before_its_time(world: World) -> None:
+    at = datetime.now(UTC) + timedelta(minutes=2)
+    world.push({**_record("a", pages=5), "event_timestamp": at.isoformat()})
+    world.flush()
+    view, later = world.declarations.view("session"), at + timedelta(minutes=1)
+
+    def bring() -> None:
+        pin = world.lakehouse.pin(view.table)
+        materialize(world.settings, world.lakehouse, world.declarations, view, pin)
+
+    bring()
+    assert world.online("a", as_of=later)[0] == 5
+    where = [OneOf("customer_id", ("a",))]
+    none = world.lakehouse.read_table(world.lakehouse.pin(view.table)).slice(0, 0)
+    world.lakehouse.overwrite(view.table, none, where=where, key="gone")
+    bring()
+    assert world.online("a", as_of=later)[0] is None
+
+
 def test_of_equal_event_times_the_last_acknowledged_wins_online_and_in_the_table(world: World) -> None:
     for pages in (4, 2, 3):
         world.pushes.push(world.declarations, "sessions", [_record(pages=pages)])

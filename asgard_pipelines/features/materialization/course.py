@@ -137,6 +137,8 @@ def _telling(lakehouse: Lakehouse, runs: Sequence[Materialization]) -> list[Mate
 def _has_all_of(lakehouse: Lakehouse, later: Materialization, run: Materialization) -> bool:
     if run.to_snapshot is None or (run.table_name, run.fingerprint) != (later.table_name, later.fingerprint):
         return False
+    if run.as_of > later.as_of:  # it has a row that is dated ahead
+        return False
     at = Pin(later.table_name, later.to_snapshot)
     return _stands(lakehouse, at) and lakehouse.descends(at, run.to_snapshot, by_appends=True)
 

@@ -93,10 +93,15 @@ def materialize(
         told = error.message if isinstance(error, AsgardError) else type(error).__name__
         fail_materialization(settings, run.run_id, told, work.figures)
         raise
-    ended = [one.run_id for one in course.unsettled if one.status != "running"]
+    ended = [one.run_id for one in course.unsettled if _is_settled(one, run)]
     done = finish_materialization(settings, run, work.figures, moves_from=course.mark, settles=ended)
     _release(settings, lakehouse, view.name, {pin.table, *(one.table_name for one in course.unsettled)})
     return done
+
+
+def _is_settled(one: Materialization, run: Materialization) -> bool:
+    """Pushed rows that are dated ahead are not yet among those that the run looked at."""
+    return one.status != "running" and (one.kind != "push" or one.as_of <= run.as_of)
 
 
 def _begun(

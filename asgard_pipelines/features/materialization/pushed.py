@@ -21,9 +21,14 @@ def note_pushed(
     view: FeatureView,
     pin: Pin,
     rows: int,
+    newest: datetime,
 ) -> None:
     """Writes down that the store has what `pin` has of pushed rows: the next run takes away what was removed
-    from the table since, which between two of its own snapshots it may never see."""
+    from the table since, which between two of its own snapshots it may never see.
+
+    Args:
+        newest: the event time of the newest row that is online, which may be ahead of our clock.
+    """
     read = ViewRows.of(declarations, view, settings.thread_count)
     now = datetime.now(UTC)
     run = Materialization(
@@ -36,7 +41,7 @@ def note_pushed(
         kind="push",
         from_snapshot=None,
         to_snapshot=pin.snapshot_id,
-        as_of=now,
+        as_of=max(now, newest),
         started=now,
     )
     begin_materialization(settings, run)

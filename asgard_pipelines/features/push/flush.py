@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pyarrow as pa
@@ -35,6 +35,7 @@ from asgard_pipelines.state import (
     waiting_rows,
 )
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS_KEPT = timedelta(days=7)
 """So long a push id is known, after its rows have reached the lakehouse too."""
 
@@ -144,22 +145,26 @@ class _View:
             return
         time.sleep(max(0.0, claimed + LATE_SECONDS - time.monotonic()))
         store = online_store(self._settings, self._declarations.project)
+        newest = 0
         for parts in _by_shape(logged):
             try:
                 rows = fitted(PushedRows.joined(list(parts.values())), self._view, self._key_types)
             except Invalid:  # they landed before the view was changed: a materialization brings what it can
                 continue
-            put_lacking(store, self._view, self._key_types, rows)
+            served = to_be_served(self._view, rows)
+            newest = max([newest, *served.event])
+            put_lacking(store, self._view, self._key_types, served)
         store.settle()
         rows_of_all = sum(one.rows for one in logged)
-        note_pushed(self._settings, self._lakehouse, self._declarations, self._view, pin, rows_of_all)
+        latest = _EPOCH + timedelta(microseconds=newest)
+        note_pushed(self._settings, self._lakehouse, self._declarations, self._view, pin, rows_of_all, latest)
 
 
 def put_lacking(
-    store: OnlineStore, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows
+    store: OnlineStore, view: FeatureView, key_types: Mapping[str, str], served: PushedRows
 ) -> None:
     """Puts online what never got there: the store did not answer, and who pushed it has died since."""
-    newest = to_be_served(view, rows).table(view, key_types)
+    newest = served.table(view, key_types)
     stored = store.times(view, newest)
     event = newest[view.timestamp]
     lacks = pc.or_kleene(pc.is_null(stored["event"]), pc.greater(event, stored["event"]))

@@ -18,6 +18,7 @@ from asgard_pipelines.state import Push, PushLog, materializations, watermark
 from asgard_pipelines_tests.features.materialization.world import HOUR, LATER, NOON, TABLE, World, order
 
 DAY = timedelta(days=1)
+NOW = NOON.replace(tzinfo=UTC)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_of_many_pushes_that_reached_the_table_the_last_tells_and_one_that_was_r
     for number in range(5):
         pin = world.append(order(10 + number, number))
         world.store.write(world.view, stored(10 + number, number))
-        note_pushed(world.settings, world.lakehouse, world.declarations, world.view, pin, 1)
+        note_pushed(world.settings, world.lakehouse, world.declarations, world.view, pin, 1, NOW)
     rows = ViewRows.of(world.declarations, world.view, 1)
     course = chosen_course(world.settings, world.lakehouse, world.store, rows, world.restate([12]))
     assert [former.pin for former in course.others] == [pin]
@@ -277,7 +278,7 @@ def test_what_was_flushed_goes_with_the_table_that_it_was_flushed_into(settings:
     world.materialize()
     pin = world.append(order(1, 10))
     world.store.write(world.view, stored(1, 10))
-    note_pushed(settings, world.lakehouse, world.declarations, world.view, pin, 1)
+    note_pushed(settings, world.lakehouse, world.declarations, world.view, pin, 1, NOW)
     world.made_anew(order(2, 20))
     world.materialize()
     assert world.amounts(1, 2) == [None, 20]
