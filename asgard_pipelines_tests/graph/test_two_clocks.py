@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from asgard_pipelines.declarations import Declarations, GoldTable, Watermark, Where
-from asgard_pipelines.graph import prepare_instance, reconcile
+from asgard_pipelines.graph import definitions, prepare_instance, reconcile
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.settings import Settings
 
@@ -139,3 +139,10 @@ def test_a_start_moved_back_builds_the_days_before(lakehouse: Lakehouse, rounds:
     rounds(*late, _daily("alpha_days", "gold.alpha", start="2024-01-03"))
     rounds(_daily("alpha_days", "gold.alpha"))
     assert _days(lakehouse, "gold.alpha_days") == [2, 3, 4]
+
+
+def test_a_code_server_can_load_tables_of_two_clocks(settings: Settings) -> None:
+    """What one job may not have, the sensor's assets may: partitions of several kinds."""
+    gold = [_external("alpha"), _external("zeta"), _daily("alpha_days", "gold.alpha")]
+    gold.append(_daily("zeta_days", "gold.zeta"))
+    definitions(Declarations(project="p", gold=gold)).get_repository_def().load_all_definitions()
