@@ -32,13 +32,17 @@ class Given:
         self._convert = partial(given_key, dtype=dtype) if key else _converter(dtype)
         self._as_they_are = _AS_THEY_ARE.get(dtype)
 
+    def as_they_are(self, values: Sequence[Any]) -> bool:
+        """Whether all are of the type, and none is missing: they need not be looked at one by one."""
+        return self._as_they_are is not None and self._as_they_are(values)
+
     def column(self, values: Sequence[Any]) -> tuple[list[Any], list[int]]:
         """The values in their declared type, and the places of those that are none of it, where None stands.
 
         Null is a missing value, and so is a number that is not finite. A whole number is one in float's dress
         too (1.0). A time is ISO 8601, UTC without a zone; it becomes microseconds since 1970.
         """
-        if self._as_they_are is not None and self._as_they_are(values):
+        if self.as_they_are(values):
             return list(values), []
         taken: list[Any] = []
         wrong = []
