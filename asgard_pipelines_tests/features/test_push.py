@@ -311,6 +311,17 @@ def test_a_flush_that_died_after_its_commit_lands_nothing_twice(
     assert unflushed_rows(world.settings) == []
 
 
+def test_who_waits_no_more_spoils_nothing_for_the_others(world: World) -> None:
+    with closing(sqlite3.connect(world.online_file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        records = [_record("a", pages=1)], [_record("b", pages=2)], [_record("c", pages=3)]
+        waiting = [world.pushes.submit(world.declarations, "sessions", one) for one in records]
+        waiting[1].cancel()
+        other.execute("COMMIT")
+        assert [one.result().accepted for one in waiting] == [1, 1, 1]
+    assert [world.online(customer)[0] for customer in "abc"] == [1, 2, 3]
+
+
 def test_an_unknown_push_source_is_refused_with_the_nearest_name(world: World) -> None:
     with pytest.raises(DeclarationNotFound, match="Did you mean 'sessions'"):
         world.pushes.push(world.declarations, "session", [_record()])

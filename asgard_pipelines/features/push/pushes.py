@@ -129,6 +129,7 @@ class Pushes:
         digest = _digest(source, records) if push_id else ""
         named, push_id = push_id is not None, push_id or f"push_{token_hex(12)}"
         waiting = _Waiting(push_id, digest, named, pushed, checked, answer)
+        waiting.done.set_running_or_notify_cancel()  # who does not wait for it any more ends nothing
         with self._wake:
             if self._closed:
                 raise BackendUnavailable("The service is being stopped.")
