@@ -22,6 +22,7 @@ from asgard_pipelines.features.materialization import materialize
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.features.push.flush import flush_pushes
 from asgard_pipelines.features.push.pushes import PushAnswer, Pushes
+from asgard_pipelines.features.push.records import PushSource
 from asgard_pipelines.lakehouse import Lakehouse, OneOf
 from asgard_pipelines.project import init, load
 from asgard_pipelines.settings import Settings
@@ -181,6 +182,36 @@ def test_each_record_gets_a_verdict_of_its_own(world: World) -> None:
     assert [one["record"] for one in answer.warnings] == [8]
     assert world.online("good")[0] == 1
     assert world.online("wrong")[0] is None
+
+
+def test_a_record_gets_the_same_verdict_alone_and_among_many(world: World) -> None:
+    odd = [
+        _record(pages=True),
+        _record(pages=2**63),
+        _record(pages=3.0, cart=2),
+        _record(cart=float("inf")),
+        _record(cart="1.5", pages="1"),
+        _record(seen="2025-01-01T13:00:00+02:00"),
+        _record(seen=5),
+        {**_record(), "event_timestamp": 5},
+        {**_record(), "event_timestamp": ["2025-01-01"]},
+        {**_record(), "features": {"pages": 1, "cart": 1.0, "sene": None}},
+        {**_record(), "when": 1},
+        _record("ü"),
+        _record(minute=60 * 24 * 365 * 50),
+    ]
+    source, now = PushSource(world.declarations, "sessions"), datetime.now(UTC)
+    together = source.check([*odd, *[_record(str(key)) for key in range(40)]], now)
+    alone = [source.check([one], now) for one in odd]
+    assert [(one.field, one.message) for one in together.errors] == [
+        (one.field, one.message) for each in alone for one in each.errors
+    ]
+    assert len(together.errors) == 8
+    assert len(together.warnings) == sum(len(each.warnings) for each in alone) == 1
+    right = sum(len(each.event) for each in alone)
+    for name, column in together.columns.items():
+        assert column[:right] == [value for each in alone for value in each.columns[name]]
+    assert together.event[:right] == [at for each in alone for at in each.event]
 
 
 def test_the_newest_event_time_wins_whatever_the_order_of_arrival(world: World) -> None:

@@ -314,6 +314,35 @@ def test_records_without_arrow_are_written_alike(settings: Settings, store: Onli
     )
 
 
+def test_many_records_without_arrow_are_encoded_alike() -> None:
+    features = {
+        "n": "int64",
+        "m": "int64",
+        "t": "string",
+        "f": "float32",
+        "at_": "timestamp",
+        "all": "array<string>",
+    }
+    one = view("records", features, ("visitor_id", "shop_id"), created=True)
+    columns: dict[str, list[Any]] = {
+        "visitor_id": list(range(60)),
+        "shop_id": [f"{key}" for key in range(60)],
+        "n": [-1, None, 7] * 20,
+        "m": [2**62, 0, None] * 20,
+        "t": ["a", None, "Łódź"] * 20,
+        "f": [0.5, None, -1.0] * 20,
+        "at_": [NOON - MICRO, None, NOON] * 20,
+        "all": [["b", ""], None, []] * 20,
+    }
+    expected = encoded(one, rows(one, **columns, at=NOON, seen=NOON))
+    noon = int((NOON - datetime(1970, 1, 1)).total_seconds()) * 1_000_000
+    columns["at_"] = [noon - 1, None, noon] * 20
+    types = {"visitor_id": "int64", "shop_id": "string"}
+    given = encoded_records(one, types, columns, [noon] * 60, [noon] * 60)
+    assert given.as_lists() == expected.as_lists()
+    assert list(given.values) == list(expected.values)
+
+
 def test_many_rows_and_few_are_encoded_alike() -> None:
     features = dict(zip("abcdefg", VALUES, strict=True))
     one = view("many", features, ("visitor_id", "shop_id", "shelf"))
