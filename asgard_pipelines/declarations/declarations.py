@@ -13,7 +13,13 @@ from asgard_pipelines.declarations.features import Entity, FeatureService, Featu
 from asgard_pipelines.declarations.gold import GoldTable
 from asgard_pipelines.declarations.models import ResolvedModel
 from asgard_pipelines.declarations.predictions import Prediction
-from asgard_pipelines.errors import DeclarationNotFound, FeatureViewNotFound, ModelNotFound, did_you_mean
+from asgard_pipelines.errors import (
+    DeclarationNotFound,
+    FeatureViewNotFound,
+    Invalid,
+    ModelNotFound,
+    did_you_mean,
+)
 
 
 class Declarations(Record):
@@ -52,10 +58,18 @@ class Declarations(Record):
         return [one for one in self.entities if one.name not in platform - used]
 
     def view(self, name: str) -> FeatureView:
-        """Raises FeatureViewNotFound."""
+        """
+        Raises:
+            FeatureViewNotFound
+            Invalid: it is computed on demand.
+        """
         for view in self.views:
             if view.name == name:
                 return view
+        for computed in self.on_demand_views:
+            if computed.name == name:
+                told = f"Feature view '{name}' is computed on demand, from {', '.join(computed.sources)}: "
+                raise Invalid(f"{told}it has no table, and nothing of it is stored.", feature_view=name)
         raise FeatureViewNotFound(name, [v.name for v in self.views])
 
     def service(self, name: str) -> FeatureService:

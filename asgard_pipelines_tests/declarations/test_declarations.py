@@ -14,6 +14,7 @@ from asgard_pipelines.declarations import (
     Declarations,
     GoldTable,
     Model,
+    OnDemandView,
     Watermark,
     Where,
     fingerprint,
@@ -22,7 +23,7 @@ from asgard_pipelines.declarations import (
     partition_key,
     partition_keys,
 )
-from asgard_pipelines.errors import FeatureViewNotFound, ModelNotFound
+from asgard_pipelines.errors import FeatureViewNotFound, Invalid, ModelNotFound
 from asgard_pipelines.settings import Settings
 
 HERE = {"name": "t", "where": Where(file="f.yaml")}
@@ -137,6 +138,13 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
         declared.view("orders")
     with pytest.raises(ModelNotFound, match="'churn' is not declared"):
         declared.model("churn")
+
+
+def test_a_view_that_is_computed_on_demand_is_told_from_one_that_is_not_there() -> None:
+    made = {**HERE, "name": "rates", "features": [], "sources": ["orders", "visits"], "fingerprint": "f"}
+    declared = Declarations(project="p", on_demand_views=[OnDemandView.model_validate(made)])
+    with pytest.raises(Invalid, match="'rates' is computed on demand, from orders, visits: it has no table"):
+        declared.view("rates")
 
 
 def test_inside_a_repo_the_repo_is_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

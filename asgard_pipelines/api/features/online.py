@@ -40,7 +40,8 @@ class OnlineRow(BaseModel):
 class OnlineFeatures(BaseModel):
     """`features` and `statuses`: key -> feature -> value, status. Keys of several columns are no names: of
     these (and of views without keys) `results` is a list, one entry for each row that was asked, in that
-    order, and the maps are empty. What is not found or expired is null."""
+    order, and the maps are empty. What is not found or expired is null; what is computed on demand is what
+    its function makes of nulls, as in the offline join."""
 
     feature_service: str | None
     entities: dict[str, list[Value]]
