@@ -80,6 +80,10 @@ class Table(RuleBasedStateMachine):
     def compact(self) -> None:
         self.world.compact()
 
+    @rule(rows=_orders)
+    def made_anew(self, rows: list[dict[str, Any]]) -> None:
+        self.world.made_anew(*rows)
+
     @rule()
     def time_passes(self) -> None:
         self.hour += 1
