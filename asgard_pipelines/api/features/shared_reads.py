@@ -60,39 +60,42 @@ class SharedReads:
             self._asking[read].append(asking)
         else:
             self._asking[read] = [asking]
-            asyncio.get_running_loop().call_soon(self._begin, read)
+            asyncio.get_running_loop().call_soon(self._begin, read, 0)
         return await asking.answer
 
-    def _begin(self, read: PreparedRead) -> None:
-        """When all who came in this turn have asked."""
-        if not read.at_once:
-            task = asyncio.create_task(self._answer_all(read))
+    def _begin(self, read: PreparedRead, before: int) -> None:
+        """Once a turn of the loop has brought nobody who asks beyond those who did `before`."""
+        loop, count = asyncio.get_running_loop(), len(self._asking[read])
+        if before < count < _TOGETHER:
+            loop.call_soon(self._begin, read, count)
+        elif read.at_once:
+            asking = self._next(read)
+            try:
+                _settle(asking, _json(read.of_keys(_keys(asking))))
+            except Exception as error:
+                _fail(asking, error)
+            self._go_on(read)
+        else:
+            task = loop.create_task(self._answer(read))
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
-            return
+
+    async def _answer(self, read: PreparedRead) -> None:
+        """Who asks while the store is at work is of the next read: the more there is to do, the more do it
+        together."""
         asking = self._next(read)
         try:
-            _settle(asking, _json(read.of_keys(_keys(asking))))
+            _settle(asking, _json(await read.awaited(_keys(asking))))
         except Exception as error:
             _fail(asking, error)
+        finally:
+            self._go_on(read)
+
+    def _go_on(self, read: PreparedRead) -> None:
         if self._asking[read]:  # these after whatever else waits for its turn
-            asyncio.get_running_loop().call_soon(self._begin, read)
+            asyncio.get_running_loop().call_soon(self._begin, read, 0)
         else:
             del self._asking[read]
-
-    async def _answer_all(self, read: PreparedRead) -> None:
-        """Until nobody asks any more. Who asks while the store is at work is of the next read: the more there
-        is to do, the more do it together."""
-        try:
-            while asking := self._next(read):
-                try:
-                    _settle(asking, _json(await read.awaited(_keys(asking))))
-                except Exception as error:
-                    _fail(asking, error)
-                await asyncio.sleep(0)  # others have their turn, and who came in with the reply asks
-        finally:
-            for one in self._asking.pop(read):  # of a server that stops
-                one.answer.cancel()
 
     def _next(self, read: PreparedRead) -> list[_Asking]:
         asking = self._asking[read]
