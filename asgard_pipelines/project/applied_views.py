@@ -62,7 +62,8 @@ def apply_view(
 
     Raises:
         ColumnNotFound, TypeMismatch
-        Invalid: the path is below no storage root, or holds no Parquet; an entity that is no column.
+        Invalid: the path is below no storage root, or holds no Parquet, or two columns of one name; an entity
+            that is no column.
         Conflict: another view of that name stands, and `replace` is off; or a table, made otherwise.
         BackendUnavailable: the storage does not answer.
     """
@@ -105,7 +106,11 @@ def _need_free(
 def _files(roots: str, path: str) -> ParquetSource:
     where = below_a_root(roots, path)
     try:
-        return parquet_source(where)
+        files = parquet_source(where)
+        names = files.schema.names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise Invalid(f"The files at '{where}' have more than one column called {', '.join(twice)}.")
+        return files
     except Invalid as error:
         raise Invalid(
             error.message.replace(where, path), field="feature_view.source.path", path=path

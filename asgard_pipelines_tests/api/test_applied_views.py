@@ -104,6 +104,16 @@ def test_what_cannot_be_applied_is_told_and_leaves_nothing(
     assert fields.get("name", "product_features") not in {view.name for view in load(Settings.read()).views}
 
 
+def test_two_columns_of_one_name_are_told(house: TestClient, lake: Path) -> None:
+    columns = [pa.array(["a"]), pa.array([1.0]), pa.array([2.0]), pa.array([datetime(2025, 1, 1)])]
+    names = ["product", "price", "price", "event_timestamp"]
+    pq.write_table(pa.table(columns, names=names), lake / "a.parquet")
+    answer = house.post(APPLY, json=_batch(lake))
+    assert (answer.status_code, "more than one column called price" in answer.text) == (400, True), (
+        answer.text
+    )
+
+
 def test_another_view_of_that_name_needs_replace(house: TestClient, lake: Path) -> None:
     assert house.post(APPLY, json=_batch(lake)).status_code == 201
     other = _batch(lake, ttl_seconds=60)
