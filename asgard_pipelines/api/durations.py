@@ -6,20 +6,21 @@ Feast's server (which names a folder for them in the environment), and takes a l
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from threading import Lock
 
 from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.utils import INF, floatToGoString
 
 
 class Durations:
     """One series of a histogram. Safe to use from several threads."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = (*bounds, INF)
+        self._bounds = (*bounds, math.inf)
+        self._named = [*(str(float(bound)) for bound in bounds), "+Inf"]
         self._counts = [0] * len(self._bounds)
         self._sum = 0.0
         self._lock = Lock()
@@ -34,9 +35,7 @@ class Durations:
         """Prometheus's buckets, each with all below it, and the sum."""
         with self._lock:
             counts, total = list(accumulate(self._counts)), self._sum
-        return [
-            (floatToGoString(bound), count) for bound, count in zip(self._bounds, counts, strict=True)
-        ], total
+        return list(zip(self._named, counts, strict=True)), total
 
 
 def histogram(
