@@ -7,6 +7,7 @@ their body is read by a schema that was compiled once.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -20,10 +21,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgard_pipelines.api.access import Access
 from asgard_pipelines.api.bodies import JsonBodies
-from asgard_pipelines.api.envelope import answer_to, as_invalid
+from asgard_pipelines.api.envelope import as_invalid
 from asgard_pipelines.api.headers import header
 from asgard_pipelines.api.loopback import LoopbackOnly, require_ours
-from asgard_pipelines.api.request_log import GONE, RequestLog, begun, with_id
+from asgard_pipelines.api.request_log import GONE, RequestLog, begun, refusal, with_id
 from asgard_pipelines.settings import Settings
 
 Endpoint = Callable[[Any, Request, str], Awaitable[Response]]
@@ -92,8 +93,8 @@ class _DirectRoute:
         except ClientDisconnect:
             self._log.tell(scope, GONE, time.perf_counter() - began)
             return
-        except Exception as error:
-            answer = answer_to(error)
+        except (Exception, asyncio.CancelledError) as error:
+            answer = refusal(error)
         try:
             headers = with_id(answer.raw_headers, number)
             await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})

@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgard_pipelines.api.context import request_id, set_request_id
@@ -62,10 +63,8 @@ class RequestLog:
         except ClientDisconnect:
             status = GONE
         except (Exception, asyncio.CancelledError) as error:
-            # A task is cancelled when the server stops, and has waited for it.
-            refusal = answer_to(error if isinstance(error, Exception) else BackendUnavailable(_STOPPING))
             if not status:
-                await refusal(scope, receive, answer)
+                await refusal(error)(scope, receive, answer)
             elif not ended:  # too late to say so: the connection breaks off
                 raise
         finally:
@@ -98,6 +97,11 @@ class RequestLog:
             record = logging.LogRecord.__new__(logging.LogRecord)
             record.__dict__.update(_RECORD, created=time.time(), lines=lines)
             _log.handle(record)
+
+
+def refusal(error: BaseException) -> Response:
+    """The answer instead. A task is cancelled when the server stops, and has waited for it."""
+    return answer_to(error if isinstance(error, Exception) else BackendUnavailable(_STOPPING))
 
 
 def begun(scope: Scope) -> str:

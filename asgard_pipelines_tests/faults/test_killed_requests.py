@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from asgard_pipelines.cli.ports import free_port
+from asgard_pipelines.features.online import online_store
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import made
+from asgard_pipelines.state import made, waiting_rows
 from asgard_pipelines_tests.api.conftest import house_settings, view_body
 from asgard_pipelines_tests.serving import api, send
 
@@ -80,3 +83,41 @@ def test_a_request_that_a_stop_cuts_off_is_told_to_come_again(
     assert again is not None
     assert again[0] in (200, 201)
     assert [one.name for one in made(house_settings) if one.kind == "feature_view"] == [view_body["name"]]
+
+
+def test_a_push_that_a_stop_cuts_off_is_told_to_come_again_and_is_taken_once(
+    house_settings: Settings, view_body: dict[str, Any], tmp_path: Path
+) -> None:
+    """Somebody else writes to the online store when it comes."""
+    port, log = free_port(), tmp_path / "api.log"
+    address, path = f"http://127.0.0.1:{port}", "/api/v1/features/push-features"
+    view = {
+        "name": "session_features",
+        "entities": ["customer"],
+        "schema": [{"name": "customer_id", "dtype": "string"}, {"name": "cart_value", "dtype": "float64"}],
+        "source": {"type": "push", "name": "customer_sessions"},
+    }
+    record = {"customer_id": "a", "event_timestamp": "2025-01-01", "features": {"cart_value": 1.5}}
+    body = {"push_source_name": "customer_sessions", "features": [record], "push_id": "one"}
+    online = online_store(house_settings).address.removeprefix("sqlite:///")
+    with api(port, log, "--timeout-graceful-shutdown", "1") as process, ThreadPoolExecutor() as pool:
+        made_view = send(address, "POST", "/api/v1/features/apply", {"feature_view": view})
+        assert made_view is not None
+        assert made_view[0] == 201, made_view
+        first = send(address, "POST", path, {**body, "push_id": "zero"})
+        assert first is not None
+        assert first[0] == 200, first
+        with closing(sqlite3.connect(online, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = pool.submit(send, address, "POST", path, body)
+            time.sleep(0.5)
+            process.terminate()
+            answer = asked.result(60)
+        process.wait(60)
+    assert answer is not None
+    assert answer[0] == 503, answer
+    with api(port, log):
+        again = send(address, "POST", path, body)
+    assert again is not None
+    assert (again[0], again[1]["accepted"]) == (200, 1)
+    assert sum(one.rows for one in waiting_rows(house_settings)) == 2
