@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -37,7 +37,7 @@ def read_lineage_page(address: str, picture: Path, *, width: int = 2600, height:
         page.wait_for_timeout(3000)
         _unfold(page)
         page.reload(wait_until="networkidle")  # what is unfolded is remembered, and the whole is fitted in
-        page.wait_for_function("!document.body.innerText.includes('Loading')", timeout=30_000)
+        expect(page.locator("body")).not_to_contain_text("Loading", timeout=30_000, use_inner_text=True)
         page.wait_for_timeout(1500)
         page.screenshot(path=str(picture))
         seen = LineagePage(page.inner_text("body"), _warnings(page))
