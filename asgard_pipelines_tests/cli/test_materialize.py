@@ -13,33 +13,17 @@ import pytest
 from asgard_pipelines.lakehouse import Lakehouse
 from asgard_pipelines.project import init
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.visits import visits_repo
 
 Asgard = Callable[..., tuple[int, str, str]]
 AsgardJson = Callable[..., tuple[int, Any]]
-
-_VIEWS = """
-from feast import Entity, FeatureView, Field, Project, ValueType
-from feast.types import Int64
-
-from asgard_pipelines.features import gold
-
-project = Project(name="shop", description="")
-visitor = Entity(name="visitor", join_keys=["visitor_id"], value_type=ValueType.INT64)
-visits = FeatureView(
-    name="visits",
-    entities=[visitor],
-    schema=[Field(name="pages", dtype=Int64)],
-    source=gold("visits", timestamp_field="at"),
-    online=True,
-)
-"""
 
 
 @pytest.fixture
 def visits(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
     """Three visitors of the first of March."""
     init(tmp_path / "shop", empty=True)
-    (tmp_path / "shop" / "repo.py").write_text(_VIEWS)
+    (tmp_path / "shop" / "repo.py").write_text(visits_repo("INT64"))
     monkeypatch.setenv("ASGARD_REPO", str(tmp_path / "shop"))
     lakehouse = Lakehouse(Settings.read())
     land(lakehouse, datetime(2026, 3, 1), 1, 2, 3)

@@ -16,23 +16,8 @@ from asgard_pipelines.project import load
 from asgard_pipelines.state import materializations
 from asgard_pipelines_tests.empty_project import empty_project
 from asgard_pipelines_tests.serving import House, send, served, until
+from asgard_pipelines_tests.visits import visits_repo
 
-_VIEWS = """
-from feast import Entity, FeatureView, Field, Project, ValueType
-from feast.types import Int64
-
-from asgard_pipelines.features import gold
-
-project = Project(name="shop", description="")
-visitor = Entity(name="visitor", join_keys=["visitor_id"], value_type=ValueType.STRING)
-visits = FeatureView(
-    name="visits",
-    entities=[visitor],
-    schema=[Field(name="pages", dtype=Int64)],
-    source=gold("visits", timestamp_field="at"),
-    online=True,
-)
-"""
 FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -49,7 +34,7 @@ class Shop:
     """Visitor `a` is online as of the fourth day; `b` has landed since, on the first and on the second."""
 
     def __init__(self, settings: Any) -> None:
-        (settings.repo / "repo.py").write_text(_VIEWS)
+        (settings.repo / "repo.py").write_text(visits_repo("STRING"))
         prepare_instance(settings)
         self.settings, self.lakehouse = settings, Lakehouse(settings)
         self.land("a", 0, 1, 2, 3)
