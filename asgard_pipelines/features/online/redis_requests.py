@@ -61,7 +61,7 @@ def request_of_few(view: str, rows: EncodedRows, suffix: bytes) -> bytes:
 def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> tuple[bytes, int]:
     """Calls of the script, put together a column at a time; and how many."""
     rows = given.as_arrays()
-    keys = _pieces([_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"])
+    keys = _pieces(_keys(rows, suffix))
     values = _pieces(list(chain.from_iterable(_columns(rows))))
     fields = _fields(view, tuple(rows.values), rows.times.created_or_none is not None)
     made: list[Any] = []
@@ -74,7 +74,7 @@ def request_of_many(view: str, given: EncodedRows, suffix: bytes) -> tuple[bytes
 
 def row_looks(view: str, rows: EncodedRows, suffix: bytes) -> tuple[_Some, _Some]:
     """What gives, of some rows, the keys as arguments, and an HMGET of both times for each."""
-    key: list[bytes | pa.Array] = [_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"]
+    key = _keys(rows, suffix)
     return _pieces(key), _pieces([b"*4\r\n" + bulk(b"HMGET"), *key, bulk(time_field(view), our_field(view))])
 
 
@@ -82,11 +82,16 @@ def row_writes(view: str, given: EncodedRows, suffix: bytes) -> _Some:
     """What gives an HSET for each of some rows, without a guard."""
     rows = given.as_arrays()
     head = b"*%d\r\n" % (6 + 2 * len(rows.values)) + bulk(b"HSET")
-    parts: list[bytes | pa.Array] = [head, _lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"]
+    parts = [head, *_keys(rows, suffix)]
     names = [time_field(view), our_field(view), *(field(view, name) for name in rows.values)]
     for name, column in zip(names, _columns(rows), strict=True):
         parts += [bulk(name), *column]
     return _pieces(parts)
+
+
+def _keys(rows: EncodedRows, suffix: bytes) -> list[bytes | pa.Array]:
+    """Each as an argument."""
+    return [_lengths(rows.keys, len(suffix)), rows.keys, suffix + b"\r\n"]
 
 
 def _columns(rows: EncodedRows) -> Iterator[list[bytes | pa.Array]]:
