@@ -32,7 +32,7 @@ def _view(view: FeatureView, keys: Mapping[str, dg.AssetKey]) -> dg.AssetsDefini
     )
     @telling
     def pin_view(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         pin = run.pin(view.table)
         columns = {feature.name: [(view.table, feature.column)] for feature in view.features}
         columns |= {key: [(view.table, column)] for key, column in view.join_keys.items()}
@@ -66,7 +66,7 @@ def _on_demand_view(view: OnDemandView, declarations: Declarations) -> dg.Assets
     def pin_sources(
         context: dg.AssetExecutionContext, house: dg.ResourceParam[House]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         pins = run.pins(sorted({source.table for source in sources}))
         return dg.MaterializeResult(
             data_version=dg.DataVersion("+".join(str(pin.snapshot_id) for pin in pins.values())),

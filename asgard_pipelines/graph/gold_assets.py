@@ -72,7 +72,7 @@ def _built_table(
         from asgard_pipelines.lakehouse import build
         from asgard_pipelines.lakehouse import column_lineage as lineage_of
 
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         sources = run.pins(table.reads)
         watermark = None
         if clock:

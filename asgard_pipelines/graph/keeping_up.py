@@ -27,7 +27,7 @@ from asgard_pipelines.graph.run_history import (
     unsuccessful_tries,
 )
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import Decision, record_decision
+from asgard_pipelines.state import Decision, pin_once, record_decision
 
 if TYPE_CHECKING:
     from asgard_pipelines.lakehouse import Lakehouse
@@ -55,7 +55,7 @@ def next_step(
     busy = run_under_way(instance, plan.selection)
     if busy:
         return Step(observed, plan, None, f"run {busy[:8]} is under way; what landed is decided after it")
-    request = request_for(lakehouse, plan, instance)
+    request = request_for(settings, lakehouse, observed, plan, instance)
     _record(settings, plan)
     return Step(observed, plan, request, _summary(plan))
 
@@ -90,16 +90,23 @@ def ground_of(
     )
 
 
-def request_for(lakehouse: Lakehouse, plan: Plan, instance: dg.DagsterInstance) -> dg.RunRequest:
-    """The run that does what is planned."""
+def request_for(
+    settings: Settings, lakehouse: Lakehouse, observed: Observed, plan: Plan, instance: dg.DagsterInstance
+) -> dg.RunRequest:
+    """The run that does what is planned; it reads the external tables as they were observed."""
+    decided = {table: pin.snapshot_id for table, pin in observed.pins.items()}
+    stands = {state.table: state.snapshot_id for state in lakehouse.tables()} | decided
     identity = json.dumps(
         [
             sorted(key.to_user_string() for key in plan.selection),
             plan.partitions,
-            sorted(f"{state.table}@{state.snapshot_id}" for state in lakehouse.tables()),
+            sorted(f"{table}@{snapshot}" for table, snapshot in stands.items()),
         ]
     )
     plan_hash = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    for table, snapshot in decided.items():
+        if snapshot is not None:
+            pin_once(settings, plan_hash, table, snapshot)
     tags = {PLAN_TAG: plan_hash, "dagster/max_runtime": "7200"}
     if plan.models:
         tags[MODELS_TAG] = ",".join(plan.models)

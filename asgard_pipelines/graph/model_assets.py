@@ -75,7 +75,7 @@ def _training_set(resolved: ResolvedModel, declarations: Declarations) -> dg.Ass
         from asgard_pipelines.lakehouse import Pin
         from asgard_pipelines.training import build_training_set
 
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         pins = run.pins(resolved.tables)
         training_set = build_training_set(
             run.settings, run.lakehouse, declarations, resolved, pins, _root_snapshots(run, resolved)
@@ -161,7 +161,7 @@ def _candidate(
     ) -> dg.MaterializeResult[ModelVersion]:
         from asgard_pipelines.training import train_candidate
 
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         trained = train_candidate(
             run.settings, run.lakehouse, declarations, resolved, candidate, training_set
         )
@@ -220,7 +220,7 @@ def _election(resolved: ResolvedModel) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Election]:
         from asgard_pipelines.training import elect
 
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         election = elect(run.settings, run.lakehouse, resolved, training_set, list(versions.values()))
         _remember(run, resolved, training_set, election)
         elected = election.elected

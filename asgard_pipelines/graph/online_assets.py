@@ -96,7 +96,7 @@ def _materialized(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     from asgard_pipelines.features.materialization import Asked, materialize
 
-    run = house.run(context.run.run_id)
+    run = house.run(context.run)
     asked_as = context.run.tags.get(MATERIALIZATION_TAG)
     done = materialize(
         run.settings,

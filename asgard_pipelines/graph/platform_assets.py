@@ -73,7 +73,7 @@ def _filled(
     )
     @telling
     def fill_table(context: dg.AssetExecutionContext, house: dg.ResourceParam[House]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         described = rows(run, context.instance, datetime.now(UTC))
         commit = run.lakehouse.append(table.table, described, key=f"platform:{context.run.run_id}")
         run.wrote(commit.pin)

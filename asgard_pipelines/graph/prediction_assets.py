@@ -66,7 +66,7 @@ def _prediction(prediction: Prediction, declarations: Declarations) -> dg.Assets
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from asgard_pipelines.predictions import publish
 
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         version = upstream["election"].elected if elected else _named(run, prediction)
         published, pin = publish(
             run.settings,

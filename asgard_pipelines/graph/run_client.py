@@ -205,7 +205,7 @@ class RunClient:
     def _launch(self, ground: Ground, plan: Plan, tags: dict[str, str]) -> str:
         if plan.partitions:
             report(ground.observed, self._instance)  # a run's range is of keys that Dagster knows
-        request = request_for(self._lakehouse, plan, self._instance)
+        request = request_for(self._settings, self._lakehouse, ground.observed, plan, self._instance)
         return launch(self._dagster, plan.selection, {**request.tags, **tags})
 
     def _selection(self, run_id: str) -> set[dg.AssetKey]:

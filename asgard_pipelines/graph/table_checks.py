@@ -121,7 +121,7 @@ def _external(table: GoldTable) -> dg.AssetChecksDefinition:
         ],
     )
     def check(context: dg.AssetCheckExecutionContext, house: dg.ResourceParam[House]) -> Any:
-        run = house.run(context.run.run_id)
+        run = house.run(context.run)
         yield from check_table(run.lakehouse, table, run.pin(table.table))
 
     return check

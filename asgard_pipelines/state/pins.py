@@ -1,4 +1,7 @@
-"""One run reads each table at one snapshot: the first reader pins it for all that follow."""
+"""One run reads each table at one snapshot: the first reader pins it for all that follow.
+
+A plan, of which a run is made, has pins too, by its hash in the place of a run's id: what it was decided on.
+"""
 
 from __future__ import annotations
 

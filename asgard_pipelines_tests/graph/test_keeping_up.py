@@ -9,8 +9,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from asgard_pipelines.graph import RunEvent, RunOutcome, reconcile
-from asgard_pipelines.graph.house import PinnedRun
+from asgard_pipelines.graph import RunEvent, RunOutcome, due, open_instance, reconcile, run_assets
+from asgard_pipelines.graph.house import House, PinnedRun
+from asgard_pipelines.graph.keeping_up import next_step
+from asgard_pipelines.graph.observation import report
 from asgard_pipelines.models import ModelRegistry
 from asgard_pipelines.state import ElectionRecord, last_decisions, last_election
 
@@ -169,6 +171,37 @@ def test_a_landing_in_the_middle_of_a_run_is_not_read_by_it(settled: Any) -> Non
         version.roots["gold.sales"] for version in ModelRegistry(settled.settings).versions("returning")
     }
     assert {at_start, settled.lakehouse.pin("gold.sales").snapshot_id} <= trained
+
+
+def test_a_run_reads_what_was_decided_on_though_more_landed_before_it_began(settled: Any) -> None:
+    settled.land()
+    with open_instance(settled.settings) as instance:
+        step = next_step(settled.settings, settled.lakehouse, settled.declarations, instance)
+        report(step.observed, instance)
+    decided = settled.lakehouse.pin("gold.sales").snapshot_id
+    settled.land()
+    assert step.request is not None
+    keys = list(step.request.asset_selection or [])
+    assert run_assets(settled.settings, settled.declarations, keys, tags=step.request.tags).succeeded
+    assert elected(settled).roots == {"gold.sales": decided}
+    # What landed in between counts as changed, also for a policy that waits for so many rows.
+    (due_next,) = (d for d in due(settled.settings, settled.declarations) if d.subject == "models/returning")
+    assert "rows changed in gold.sales" in due_next.reason
+    assert len(keep_up(settled)) == 1
+    assert elected(settled).roots == {"gold.sales": settled.lakehouse.pin("gold.sales").snapshot_id}
+
+
+def test_a_run_that_is_executed_again_reads_what_stands_then(settled: Any) -> None:
+    settled.land()
+    with open_instance(settled.settings) as instance:
+        step = next_step(settled.settings, settled.lakehouse, settled.declarations, instance)
+    decided = settled.lakehouse.pin("gold.sales")
+    settled.land()
+    assert step.request is not None
+    first = dg.DagsterRun("job", tags=step.request.tags)
+    again = dg.DagsterRun("job", tags=step.request.tags, root_run_id=first.run_id, parent_run_id=first.run_id)
+    assert House().run(first).pin("gold.sales") == decided
+    assert House().run(again).pin("gold.sales") == settled.lakehouse.pin("gold.sales")
 
 
 def test_every_table_is_read_at_one_snapshot_in_a_run(shop: Any) -> None:
