@@ -32,8 +32,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDbS
 
 def test_a_time_that_feast_changed_in_part_of_an_item_counts(store: DynamoDbStore) -> None:
     store.write(VISITS, visit(VISITS, 1, NOON))
-    item = store.client.scan(TableName="shop.visits")["Items"][0]
-    store.client.update_item(  # as Feast's `update_online_store` does
+    item = store.tables.client.scan(TableName="shop.visits")["Items"][0]
+    store.tables.client.update_item(  # as Feast's `update_online_store` does
         TableName="shop.visits",
         Key={"entity_id": item["entity_id"]},
         UpdateExpression="SET event_ts = :at",

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 
-import boto3
 import numpy as np
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from asgard_pipelines.declarations import FeatureView
-from asgard_pipelines.errors import BackendUnavailable, Invalid
 from asgard_pipelines.features.kinds import Bools
 from asgard_pipelines.features.online.dynamodb_reader import DynamoDbReader, id_of, item_stamp, stamp_of_time
+from asgard_pipelines.features.online.dynamodb_tables import DynamoDbTables
 from asgard_pipelines.features.online.encoded_rows import EncodedRows, Times
 from asgard_pipelines.features.online.stamps import stamps, times_of
 from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
-_WRITERS = 16
 _TOKEN_ID = "asgard:token"  # noqa: S105 (an item's key; no other is spelt like it)
 _ID = b"id:"
 """Before what stands for a key that is known by its hash only; no encoded key begins so."""
@@ -38,30 +32,11 @@ _FEAST_WROTE = "event_ts = :seen AND (attribute_not_exists(asgard_ts) OR asgard_
 
 
 class DynamoDbStore(OnlineStore):
-    """Credentials come from where boto3 finds them: the environment, a profile, the machine's role."""
-
     def __init__(self, project: str, region: str, endpoint: str | None) -> None:
         super().__init__(project)
-        self._region, self._endpoint = region, endpoint
-        self.address = f"dynamodb://{region}" + (f"?endpoint={endpoint}" if endpoint else "")
+        self.tables = DynamoDbTables(project, region, endpoint)
+        self.address = self.tables.address
         self._made: set[str] = set()
-
-    @cached_property
-    def client(self) -> Any:
-        config = Config(
-            max_pool_connections=2 * _WRITERS,
-            connect_timeout=5,
-            read_timeout=10,
-            retries={"mode": "standard"},
-        )
-        session = boto3.session.Session()
-        return session.client(
-            "dynamodb", region_name=self._region, endpoint_url=self._endpoint, config=config
-        )
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_WRITERS, "dynamodb")
 
     def put(self, view: str, rows: EncodedRows) -> int:
         self.make(view)
@@ -73,8 +48,8 @@ class DynamoDbStore(OnlineStore):
             condition = f"attribute_not_exists(entity_id) OR ({_OURS_COUNTS} AND asgard_stamp <= :stamp)"
             return self._guarded(view, items[place], condition, limit, lambda stored: stored <= limit)
 
-        with self._answering():
-            return sum(self._pool.map(written, range(len(items))))
+        with self.tables.answering():
+            return sum(self.tables.together(written, range(len(items))))
 
     def settle(self) -> None:
         """Nothing: what DynamoDB has answered is kept."""
@@ -92,22 +67,22 @@ class DynamoDbStore(OnlineStore):
             condition = f"{_OURS_COUNTS} AND begins_with(asgard_stamp, :stamp)"
             return self._guarded(view, item, condition, stamp, lambda stored: stored.startswith(stamp))
 
-        with self._answering():
-            return sum(self._pool.map(swapped, range(len(keys))))
+        with self.tables.answering():
+            return sum(self.tables.together(swapped, range(len(keys))))
 
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
-        with self._answering():
-            found = DynamoDbReader(self, [ViewRead(view, ())]).items([keys])[0]
+        with self.tables.answering():
+            found = DynamoDbReader(self.tables, [ViewRead(view, ())]).items([keys])[0]
         rows = [found.get(id_of(key)) for key in keys]
         known = np.array([row is not None for row in rows], dtype=bool)
         return times_of([None if row is None else item_stamp(row) for row in rows]), known
 
     def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
         self.make(view)
-        wanted = {"TableName": self.table(view), "ConsistentRead": True}
+        wanted = {"TableName": self.tables.name(view), "ConsistentRead": True}
         wanted |= {"ProjectionExpression": "entity_id, event_ts, asgard_ts, asgard_stamp"}
-        with self._answering():
-            for page in self.client.get_paginator("scan").paginate(**wanted):
+        with self.tables.answering():
+            for page in self.tables.client.get_paginator("scan").paginate(**wanted):
                 rows = [item for item in page["Items"] if "event_ts" in item]  # the token has none
                 names = [item["entity_id"]["S"].encode() for item in rows]
                 yield [_ID + name for name in names], times_of([item_stamp(item) for item in rows])
@@ -116,32 +91,33 @@ class DynamoDbStore(OnlineStore):
         return [_ID + id_of(key).encode() for key in keys]
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
-        return DynamoDbReader(self, asked)
+        return DynamoDbReader(self.tables, asked)
 
     def identity(self, view: str) -> str:
         self.make(view)
         item = {"entity_id": {"S": _TOKEN_ID}, "token": {"S": secrets.token_hex(8)}}
-        with self._answering():
+        with self.tables.answering():
             try:
-                self.client.put_item(
-                    TableName=self.table(view),
+                self.tables.client.put_item(
+                    TableName=self.tables.name(view),
                     Item=item,
                     ConditionExpression="attribute_not_exists(entity_id)",
                 )
             except ClientError as error:
                 _require_failed_condition(error)
             key = {"entity_id": {"S": _TOKEN_ID}}
-            found = self.client.get_item(TableName=self.table(view), Key=key, ConsistentRead=True)
+            table = self.tables.name(view)
+            found = self.tables.client.get_item(TableName=table, Key=key, ConsistentRead=True)
         return f"{self.address}#{found['Item']['token']['S']}"
 
     def make(self, view: str) -> None:
         if view in self._made:
             return
-        with self._answering():
-            if not self.there(view):
+        with self.tables.answering():
+            if not self.tables.there(view):
                 try:
-                    self.client.create_table(
-                        TableName=self.table(view),
+                    self.tables.client.create_table(
+                        TableName=self.tables.name(view),
                         KeySchema=[{"AttributeName": "entity_id", "KeyType": "HASH"}],
                         AttributeDefinitions=[{"AttributeName": "entity_id", "AttributeType": "S"}],
                         BillingMode="PAY_PER_REQUEST",
@@ -149,58 +125,36 @@ class DynamoDbStore(OnlineStore):
                 except ClientError as error:
                     if error.response["Error"]["Code"] != "ResourceInUseException":  # another makes it
                         raise
-            self.client.get_waiter("table_exists").wait(
-                TableName=self.table(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            self.tables.client.get_waiter("table_exists").wait(
+                TableName=self.tables.name(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
             )
         self._made.add(view)
 
     def remove(self, view: str, features: Sequence[str]) -> None:
         self._made.discard(view)
-        with self._answering():
-            if self.there(view):
-                self.client.delete_table(TableName=self.table(view))
-                self.client.get_waiter("table_not_exists").wait(
-                    TableName=self.table(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        with self.tables.answering():
+            if self.tables.there(view):
+                self.tables.client.delete_table(TableName=self.tables.name(view))
+                self.tables.client.get_waiter("table_not_exists").wait(
+                    TableName=self.tables.name(view), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
                 )
 
     def count(self, view: FeatureView) -> int | None:
         """As the table's description has it, which AWS brings up to date every six hours."""
-        with self._answering():
-            if not self.there(view.name):
+        with self.tables.answering():
+            if not self.tables.there(view.name):
                 return 0
-            counted = self.client.describe_table(TableName=self.table(view.name))["Table"]["ItemCount"]
-            key = {"entity_id": {"S": _TOKEN_ID}}
-            token = self.client.get_item(TableName=self.table(view.name), Key=key)
+            table = self.tables.name(view.name)
+            counted = self.tables.client.describe_table(TableName=table)["Table"]["ItemCount"]
+            token = self.tables.client.get_item(TableName=table, Key={"entity_id": {"S": _TOKEN_ID}})
         return max(0, int(counted) - ("Item" in token))
 
     def ping(self) -> None:
-        with self._answering():
-            self.client.list_tables(Limit=1)
+        with self.tables.answering():
+            self.tables.client.list_tables(Limit=1)
 
     def close(self) -> None:
-        if "client" in self.__dict__:
-            self.client.close()
-            del self.__dict__["client"]
-        if "_pool" in self.__dict__:
-            self._pool.shutdown()
-            del self.__dict__["_pool"]
-
-    def table(self, view: str) -> str:
-        return f"{self.project}.{view}"
-
-    def there(self, view: str) -> bool:
-        """Whether the view has a table, one that is being made included."""
-        try:
-            self.client.describe_table(TableName=self.table(view))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
-            return False
-        return True
-
-    def together(self, work: Callable[[Any], Any], asked: Sequence[Any]) -> list[Any]:
-        """`work` on each, side by side."""
-        return [work(asked[0])] if len(asked) == 1 else list(self._pool.map(work, asked))
+        self.tables.close()
 
     def _items(self, rows: EncodedRows) -> list[dict[str, Any]]:
         keys, columns = rows.as_lists()
@@ -231,16 +185,16 @@ class DynamoDbStore(OnlineStore):
         values = {":stamp": {"S": stamp}}
         while True:
             guard = {
-                "TableName": self.table(view),
+                "TableName": self.tables.name(view),
                 "ConditionExpression": condition,
                 "ExpressionAttributeValues": values,
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
             try:
                 if len(item) == 1:
-                    self.client.delete_item(Key=item, **guard)
+                    self.tables.client.delete_item(Key=item, **guard)
                 else:
-                    self.client.put_item(Item=item, **guard)
+                    self.tables.client.put_item(Item=item, **guard)
             except ClientError as error:
                 _require_failed_condition(error)
                 old: Mapping[str, Any] = error.response.get("Item", {})
@@ -252,17 +206,6 @@ class DynamoDbStore(OnlineStore):
                 condition, values = _FEAST_WROTE, {":seen": {"S": seen}}
             else:
                 return True
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
-                raise Invalid(f"DynamoDB refuses a row: {error.response['Error']['Message']}.") from error
-            raise BackendUnavailable(
-                f"The online store at {self.address} does not answer: {error}."
-            ) from error
 
 
 def _id_of_named(key: bytes) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mmh3
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
 from asgard_pipelines.errors import BackendUnavailable
+from asgard_pipelines.features.online.dynamodb_tables import DynamoDbTables
 from asgard_pipelines.features.online.encoded_rows import Times
 from asgard_pipelines.features.online.stamps import stamps, times_of
 from asgard_pipelines.features.online.store import Reader, StoredRow, ViewRead
-
-if TYPE_CHECKING:
-    from asgard_pipelines.features.online.dynamodb import DynamoDbStore
 
 _AT_ONCE = 100
 _TRIES = 10
@@ -50,8 +48,8 @@ def stamp_of_time(text: str) -> str:
 class DynamoDbReader(Reader):
     """Reads are consistent: what was written is seen at once."""
 
-    def __init__(self, store: DynamoDbStore, asked: Sequence[ViewRead]) -> None:
-        self._store = store
+    def __init__(self, tables: DynamoDbTables, asked: Sequence[ViewRead]) -> None:
+        self._tables = tables
         self._asked = list(asked)
         self._how = [_projection(one.features) for one in asked]
 
@@ -60,7 +58,7 @@ class DynamoDbReader(Reader):
             found = self.items(keys)
         except (BotoCoreError, ClientError) as error:
             raise BackendUnavailable(
-                f"The online store at {self._store.address} does not answer: {error}."
+                f"The online store at {self._tables.address} does not answer: {error}."
             ) from error
         return [
             [_row(items.get(id_of(key)), one.features) for key in keys[one.keys]]
@@ -76,13 +74,13 @@ class DynamoDbReader(Reader):
         ]
         parts = [wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE)]
         made: list[dict[str, Item]] = [{} for _ in self._asked]
-        for found in self._store.together(self._batch, parts) if parts else ():
+        for found in self._tables.together(self._batch, parts) if parts else ():
             for place, items in found.items():
                 made[place] |= items
         return made
 
     def _batch(self, wanted: Sequence[tuple[int, str]]) -> dict[int, dict[str, Item]]:
-        tables = {self._store.table(self._asked[place].view): place for place, _ in wanted}
+        tables = {self._tables.name(self._asked[place].view): place for place, _ in wanted}
         left: dict[str, Any] = {
             table: {
                 "Keys": [{"entity_id": {"S": name}} for at, name in wanted if at == place],
@@ -95,11 +93,11 @@ class DynamoDbReader(Reader):
         tries = 0
         while left:
             try:
-                found = self._store.client.batch_get_item(RequestItems=left)
+                found = self._tables.client.batch_get_item(RequestItems=left)
             except ClientError as error:
                 if error.response["Error"]["Code"] != "ResourceNotFoundException":
                     raise
-                there = {table for table in left if self._store.there(self._asked[tables[table]].view)}
+                there = {table for table in left if self._tables.there(self._asked[tables[table]].view)}
                 tries += 1
                 if there == left.keys():  # since then; for a moment after it is made a table is not yet found
                     if tries > _TRIES:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,14 +18,14 @@ from asgard_pipelines.features.online.encoded_rows import NO_CREATED, EncodedRow
 from asgard_pipelines.features.online.keys import encoded_keys
 from asgard_pipelines.features.online.sqlite_file import SqliteFile, feast_seconds, utc_micros
 from asgard_pipelines.features.online.sqlite_reader import SqliteReader
-from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed, view_tables
+from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_of, packed
+from asgard_pipelines.features.online.sqlite_views import SqliteViews
 from asgard_pipelines.features.online.store import OnlineStore, Reader, ViewRead
 
 _TOKENS = "asgard_tokens"
 _KEYS_AT_ONCE = 500
 _FEATURES_AT_ONCE = 400
 """Of one statement: SQLite takes 32,766 parameters."""
-T = TypeVar("T")
 
 
 class SqliteStore(OnlineStore):
@@ -35,6 +34,7 @@ class SqliteStore(OnlineStore):
     def __init__(self, project: str, path: Path) -> None:
         super().__init__(project)
         self.file = SqliteFile(path)
+        self._views = SqliteViews(project, self.file)
         self.address = f"sqlite:///{path}"
 
     def order(self, view: FeatureView, keys: pa.Table) -> Ints:
@@ -52,7 +52,7 @@ class SqliteStore(OnlineStore):
         self.file.settle()
 
     def _put(self, view: str, rows: EncodedRows, *, lasting: bool) -> int:
-        tables = self.tables(view)
+        tables = self._views.tables(view)
         rows = rows.by_key()  # as they stand in the file: its pages are written one after the other
         with self.file.writing(lasting=lasting) as db:
             if tables.hold_rows(db):
@@ -65,7 +65,7 @@ class SqliteStore(OnlineStore):
     def swap(
         self, view: str, keys: Sequence[bytes], expected: Times, rows: EncodedRows, taken: Sequence[int]
     ) -> int:
-        tables = self.tables(view)
+        tables = self._views.tables(view)
         with self.file.writing() as db:
             tables.make(db)
             stored, known = _stored(tables, keys, db)
@@ -76,44 +76,43 @@ class SqliteStore(OnlineStore):
         return len(done)
 
     def stored_times(self, view: str, keys: Sequence[bytes]) -> tuple[Times, Bools]:
-        found = self.looked_up(view, partial(_stored, self.tables(view), keys))
+        found = self._views.looked_up(view, partial(_stored, self._views.tables(view), keys))
         nothing = Times(np.zeros(len(keys), np.int64), None), np.zeros(len(keys), dtype=bool)
         return nothing if found is None else found
 
     def everything(self, view: str) -> Iterator[tuple[list[bytes], Times]]:
-        after = f"SELECT DISTINCT entity_key FROM {self.tables(view).feast} WHERE entity_key > ?"
+        after = f"SELECT DISTINCT entity_key FROM {self._views.tables(view).feast} WHERE entity_key > ?"
         some = f"{after} ORDER BY entity_key LIMIT {_KEYS_AT_ONCE}"
         last = b""
-        while rows := self.looked_up(view, partial(_fetched, some, last)):
+        while rows := self._views.looked_up(view, partial(_fetched, some, last)):
             yield self._present(view, [key for (key,) in rows])
             [last] = rows[-1]
 
     def reader(self, asked: Sequence[ViewRead]) -> Reader:
-        return SqliteReader(self, asked)
+        return SqliteReader(self._views, asked)
 
     def identity(self, view: str) -> str:
         with self.file.writing() as db:
-            self.tables(view).make(db)
+            self._views.tables(view).make(db)
             db.execute(f"CREATE TABLE IF NOT EXISTS {_TOKENS} (name TEXT PRIMARY KEY, token TEXT NOT NULL)")
-            token = (self._name(view), secrets.token_hex(8))
+            token = (self._views.name(view), secrets.token_hex(8))
             db.execute(f"INSERT OR IGNORE INTO {_TOKENS} VALUES (?, ?)", token)
             found = db.execute(f"SELECT token FROM {_TOKENS} WHERE name = ?", token[:1]).fetchone()
         return f"{self.address}#{found[0]}"
 
     def make(self, view: str) -> None:
-        with self.file.writing() as db:
-            self.tables(view).make(db)
+        self._views.make(view)
 
     def remove(self, view: str, features: Sequence[str]) -> None:
         if self.file.path.exists():
             with self.file.writing() as db:
-                self.tables(view).drop(db)
+                self._views.tables(view).drop(db)
                 if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_TOKENS,)).fetchone():
-                    db.execute(f"DELETE FROM {_TOKENS} WHERE name = ?", (self._name(view),))
+                    db.execute(f"DELETE FROM {_TOKENS} WHERE name = ?", (self._views.name(view),))
 
     def count(self, view: FeatureView) -> int | None:
-        statement = f"SELECT count(DISTINCT entity_key) FROM {self.tables(view.name).feast}"
-        found = self.looked_up(view.name, lambda db: db.execute(statement).fetchone())
+        statement = f"SELECT count(DISTINCT entity_key) FROM {self._views.tables(view.name).feast}"
+        found = self._views.looked_up(view.name, lambda db: db.execute(statement).fetchone())
         return 0 if found is None else int(found[0])
 
     def ping(self) -> None:
@@ -123,30 +122,6 @@ class SqliteStore(OnlineStore):
 
     def close(self) -> None:
         self.file.close()
-
-    def looked_up(self, view: str, look: Callable[[sqlite3.Connection], T]) -> T | None:
-        """What `look` finds in the view's tables; None where there are none."""
-        try:
-            if (db := self.file.reading()) is None:
-                return None
-            try:
-                return look(db)
-            except sqlite3.OperationalError as error:
-                if "no such" not in str(error):
-                    raise
-            there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-            if not db.execute(there, (self._name(view),)).fetchone():
-                return None
-            self.make(view)  # Feast made the table
-            return look(db)
-        except sqlite3.DatabaseError as error:  # `answering` takes longer to be left than this to be passed
-            raise self.file.unavailable(error) from error
-
-    def tables(self, view: str) -> ViewTables:
-        return view_tables(self._name(view))
-
-    def _name(self, view: str) -> str:
-        return f"{self.project}_{view}"
 
 
 def _insert(tables: ViewTables, rows: EncodedRows, db: sqlite3.Connection) -> None:

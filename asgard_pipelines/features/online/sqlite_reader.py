@@ -5,14 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgard_pipelines.features.online.sqlite_file import SqliteFile, utc_micros
 from asgard_pipelines.features.online.sqlite_tables import ViewTables, layout_names, of_feast, unpacker
+from asgard_pipelines.features.online.sqlite_views import SqliteViews
 from asgard_pipelines.features.online.store import Reader, StoredRow, ViewRead
-
-if TYPE_CHECKING:
-    from asgard_pipelines.features.online.sqlite import SqliteStore
 
 _AT_ONCE = 256
 """Keys of one statement, which takes the file's lock once for all of them."""
@@ -22,16 +20,16 @@ _Layouts = dict[tuple[int, tuple[str, ...]], Callable[[bytes], list[bytes | None
 class SqliteReader(Reader):
     at_once = True
 
-    def __init__(self, store: SqliteStore, asked: Sequence[ViewRead]) -> None:
-        self._store = store
-        self._asked = [(one, store.tables(one.view)) for one in asked]
+    def __init__(self, views: SqliteViews, asked: Sequence[ViewRead]) -> None:
+        self._views = views
+        self._asked = [(one, views.tables(one.view)) for one in asked]
 
     def fetch(self, keys: Sequence[Sequence[bytes]]) -> list[list[StoredRow | None]]:
         made: list[list[StoredRow | None]] = []
         for one, tables in self._asked:
             asked = keys[one.keys]
-            look = partial(_rows, self._store.file, tables, one.features, asked)
-            found = self._store.looked_up(one.view, look)
+            look = partial(_rows, self._views.file, tables, one.features, asked)
+            found = self._views.looked_up(one.view, look)
             made.append([None] * len(asked) if found is None else found)
         return made
 
