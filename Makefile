@@ -77,7 +77,7 @@ fuzz: .venv/.dev ## Send the API 20,000 requests made from its OpenAPI, and each
 postman: .venv/.ready ## Write the API's Postman collection anew from its OpenAPI
 	@$(BIN)/python -m asgard_pipelines.api.postman docs/postman/feast_api_collection.json
 
-bench: .venv/.ready ## Measure, beside stock Feast: ONLY=pit|scoring|online|online_http, SCALE=0.1, RUNS=3, OUT=folder, BENCH_DIR=folder
+bench: .venv/.ready ## Measure, beside stock Feast: ONLY=pit|scoring|online|pushes|…, SCALE=0.1, RUNS=3, OUT=folder, BENCH_DIR=folder
 	@$(BIN)/python -m benchmarks --scale $(SCALE) $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS)) \
 	  $(if $(OUT),--out $(OUT)) $(if $(BENCH_DIR),--data $(BENCH_DIR)) $(ARGS)
 

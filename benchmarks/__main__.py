@@ -118,6 +118,7 @@ PARTS = {
     "whole_materialization": _whole_materialization,
     "materialization": _materialization,
     "pushes": _row_by_row("pushes"),
+    "pushes_http": _row_by_row("pushes_http"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The servers that are compared, each `python -m benchmarks.http_servers NAME PORT`: one uvicorn worker."""
+"""The servers to compare: `python -m benchmarks.http_servers NAME PORT [STORE]`, one uvicorn worker."""
 
 from __future__ import annotations
 
@@ -20,30 +20,35 @@ def asgard() -> Any:
 
 
 def feast() -> Any:
-    """Stock Feast's feature server, over the same registry and the same online rows."""
+    """Stock Feast's feature server, over the same registry and the same online rows, or those of a store of
+    its own, which the command line names: a path, or an address of Redis."""
     from feast import FeatureStore, RepoConfig
     from feast.feature_server import get_app
 
     from asgard_pipelines.project import load
     from asgard_pipelines.settings import Settings
 
-    settings = Settings.read()
+    settings, own = Settings.read(), (sys.argv[3] if len(sys.argv) > 3 else None)
     config = RepoConfig(
         project=load(settings).project,
         provider="local",
         registry={"registry_type": "sql", "path": settings.registry_database, "cache_ttl_seconds": 600},
-        online_store=_feast_online(settings),
+        online_store=_feast_online(settings, own),
         offline_store={"type": "dask"},
         entity_key_serialization_version=3,
     )
-    return get_app(FeatureStore(config=config), registry_ttl_sec=600)
+    store = FeatureStore(config=config)
+    if own:  # where nothing has made its tables
+        views, entities = store.list_feature_views(), store.list_entities()
+        store._get_provider().online_store.update(config, [], views, [], entities, partial=True)
+    return get_app(store, registry_ttl_sec=600)
 
 
-def _feast_online(settings: Settings) -> dict[str, str]:
-    parts = urlsplit(settings.online_store_url)
+def _feast_online(settings: Settings, own: str | None) -> dict[str, str]:
+    parts = urlsplit(own or settings.online_store_url)
     if parts.scheme == "redis":
-        return {"type": "redis", "connection_string": f"{parts.netloc},db=0"}
-    return {"type": "sqlite", "path": str(settings.state_folder / "online_store.db")}
+        return {"type": "redis", "connection_string": f"{parts.netloc},db={parts.path.strip('/')}"}
+    return {"type": "sqlite", "path": own or str(settings.state_folder / "online_store.db")}
 
 
 def empty() -> Any:

@@ -24,8 +24,8 @@ from benchmarks.http_clients import load, request
 from benchmarks.online_world import redis_server
 
 FEATURES = [f"f{number}" for number in range(20)]
-_KEYS, _REQUESTS, _SECONDS = 10_000, 500, 4.0
-_VIEW, _TABLE = "bench_features", "gold.bench_features"
+KEYS, _REQUESTS, _SECONDS = 10_000, 500, 4.0
+VIEW, KEY, _TABLE = "bench_features", "customer_id", "gold.bench_features"
 
 
 class Case(NamedTuple):
@@ -68,25 +68,18 @@ class Server:
 def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) -> OnlineHttp:
     """All servers run the whole time; each is asked in turn, so that a disturbance hits all alike."""
     home = root / "online_http"
-    environment = {
-        "ASGARD_REPO": str(home / "shop"),
-        "ASGARD_HOME": str(home / "home"),
-        "ASGARD_AUTH": "on",
-        "ASGARD_RATE_LIMIT": "1000000/second",
-    }
-    os.environ |= environment
     told("online_http: laying the tables")
     token = world(home)
     measured = {(name, case): Served() for name in ("asgard", "feast", "empty") for case in CASES}
     with ExitStack() as stack:
         port, _ = stack.enter_context(redis_server())
         addresses = {"SQLite": None, "Redis": f"redis://127.0.0.1:{port}/0"}
-        _bring_online(addresses["Redis"])
-        floor = stack.enter_context(_serving("empty", None, None))
+        bring_online(addresses["Redis"])
+        floor = _server("empty", stack.enter_context(serving("empty", None)), None)
         servers = {
             store: [
-                stack.enter_context(_serving("asgard", token, address)),
-                stack.enter_context(_serving("feast", None, address)),
+                _server("asgard", stack.enter_context(serving("asgard", address)), token),
+                _server("feast", stack.enter_context(serving("feast", address)), None),
                 floor,
             ]
             for store, address in addresses.items()
@@ -116,8 +109,8 @@ def _ask(server: Server, case: Case, seconds: float, into: Served) -> None:
     into.failed += found.failed
 
 
-def world(home: Path) -> str:
-    """10,000 keys with 20 features, online; gives a token."""
+def world(home: Path, push_source: str | None = None) -> str:
+    """10,000 keys with 20 features, online; gives a token. This process and its children live in it then."""
     from asgard_pipelines.declarations import FeatureViewBody
     from asgard_pipelines.features import apply
     from asgard_pipelines.lakehouse import Lakehouse
@@ -125,18 +118,24 @@ def world(home: Path) -> str:
     from asgard_pipelines.settings import Settings
     from asgard_pipelines.state import create_token
 
+    os.environ |= {
+        "ASGARD_REPO": str(home / "shop"),
+        "ASGARD_HOME": str(home / "home"),
+        "ASGARD_AUTH": "on",
+        "ASGARD_RATE_LIMIT": "1000000/second",
+    }
     settings = Settings.read()
     if not home.exists():
         init(home / "shop", empty=True)
         random, lakehouse = np.random.default_rng(1), Lakehouse(settings)
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = {"customer_id": np.arange(_KEYS), "at": pa.array([now] * _KEYS, pa.timestamp("us"))}
-        rows |= {name: random.normal(0, 1, _KEYS) for name in FEATURES}
+        rows = {KEY: np.arange(KEYS), "at": pa.array([now] * KEYS, pa.timestamp("us"))}
+        rows |= {name: random.normal(0, 1, KEYS) for name in FEATURES}
         lakehouse.append(_TABLE, pa.table(rows), key="first")
         body = FeatureViewBody.model_validate(
             {
-                "name": _VIEW,
-                "entities": ["customer_id"],
+                "name": VIEW,
+                "entities": [KEY],
                 "features": [{"name": name, "dtype": "float64"} for name in FEATURES],
                 "source": {"table_name": _TABLE, "timestamp_field": "at"},
                 "ttl_seconds": None,
@@ -145,13 +144,15 @@ def world(home: Path) -> str:
         )
         settled = settle_view(body, load(settings), lakehouse)
         wanted = [Wanted("entity", one, {}) for one in settled.entities]
-        put(settings, [*wanted, Wanted("feature_view", settled.view, {"entities": ["customer_id"]})], "bench")
+        view = settled.view.model_copy(update={"push_source": push_source})
+        put(settings, [*wanted, Wanted("feature_view", view, {"entities": [KEY]})], "bench")
         apply(settings)
-        _bring_online(None)
-    return create_token(settings, f"bench{time.time_ns()}", ["features:read"], timedelta(days=1))
+        bring_online(None)
+    scopes = ["features:read", "features:write"]
+    return create_token(settings, f"bench{time.time_ns()}", scopes, timedelta(days=1))
 
 
-def _bring_online(store: str | None) -> None:
+def bring_online(store: str | None) -> None:
     from asgard_pipelines.features.materialization import materialize
     from asgard_pipelines.lakehouse import Lakehouse
     from asgard_pipelines.project import load
@@ -159,25 +160,31 @@ def _bring_online(store: str | None) -> None:
 
     settings = Settings(online_store=store)
     declarations, lakehouse = load(settings), Lakehouse(settings)
-    materialize(settings, lakehouse, declarations, declarations.view(_VIEW), lakehouse.pin(_TABLE))
+    materialize(settings, lakehouse, declarations, declarations.view(VIEW), lakehouse.pin(_TABLE))
 
 
 @contextmanager
-def _serving(name: str, token: str | None, store: str | None) -> Iterator[Server]:
+def serving(name: str, store: str | None, own: str | None = None) -> Iterator[tuple[str, psutil.Process]]:
+    """The address and process of one of `benchmarks.http_servers`. `own`: Feast's own online store, if it is
+    not to be ours."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "benchmarks.http_servers", name, str(port)]
+    command = [sys.executable, "-m", "benchmarks.http_servers", name, str(port), *([own] if own else [])]
     environment = os.environ | ({"ASGARD_ONLINE_STORE": store} if store else {})
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
-    address = f"http://127.0.0.1:{port}"
     try:
         _until_there(port)
-        yield Server(name, address, psutil.Process(process.pid), _requests(name, address, token))
+        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _server(name: str, served: tuple[str, psutil.Process], token: str | None) -> Server:
+    address, process = served
+    return Server(name, address, process, _requests(name, address, token))
 
 
 def _requests(name: str, address: str, token: str | None) -> Callable[[int], Sequence[bytes]]:
@@ -190,8 +197,8 @@ def _requests(name: str, address: str, token: str | None) -> Callable[[int], Seq
         found = []
         for _ in range(_REQUESTS):
             asked = {
-                "entities": {"customer_id": random.integers(0, _KEYS, keys).tolist()},
-                "features": [f"{_VIEW}:{feature}" for feature in FEATURES],
+                "entities": {KEY: random.integers(0, KEYS, keys).tolist()},
+                "features": [f"{VIEW}:{feature}" for feature in FEATURES],
             }
             found.append(request(address, path, json.dumps(asked).encode(), token))
         return found
