@@ -85,13 +85,14 @@ def _plan_online(
     from asgard_pipelines.features.materialization import plan_materialization
     from asgard_pipelines.lakehouse import Lakehouse
 
-    known = [f"{_ONLINE}{view.name}" for view in declarations.views if view.online]
-    if asset not in known:
+    name = asset.removeprefix(_ONLINE)
+    if name not in {view.name for view in declarations.all_views}:
+        known = [view.name for view in declarations.views if view.online]
         raise DeclarationNotFound(
-            f"No online view '{asset}' to plan.{did_you_mean(asset, known)} There are: {', '.join(known)}.",
-            available=known,
+            f"No online view '{name}' to plan.{did_you_mean(name, known)} There are: {', '.join(known)}.",
+            available=[f"{_ONLINE}{one}" for one in known],
         )
-    view = declarations.view(asset.removeprefix(_ONLINE))
+    view = declarations.online_view(name)
     planned = plan_materialization(settings, Lakehouse(settings), declarations, view, window=asked)
     if as_json:
         answer(planned)

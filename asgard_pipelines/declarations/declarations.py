@@ -72,6 +72,17 @@ class Declarations(Record):
                 raise Invalid(f"{told}it has no table, and nothing of it is stored.", feature_view=name)
         raise FeatureViewNotFound(name, [v.name for v in self.views])
 
+    def online_view(self, name: str) -> FeatureView:
+        """
+        Raises:
+            FeatureViewNotFound
+            Invalid: it is not online, or computed on demand.
+        """
+        view = self.view(name)
+        if not view.online:
+            raise Invalid(f"Feature view '{name}' is not online: declare it `online`.", feature_view=name)
+        return view
+
     def service(self, name: str) -> FeatureService:
         """Raises DeclarationNotFound."""
         for service in self.services:

@@ -64,12 +64,7 @@ def asked_assets(
     """
     if not views:
         raise Invalid("Name at least one feature view to materialize.")
-    found = [declarations.view(name) for name in dict.fromkeys(views)]
-    for view in found:
-        if not view.online:
-            raise Invalid(
-                f"Feature view '{view.name}' is not online: declare it `online`.", feature_view=view.name
-            )
+    found = [declarations.online_view(name) for name in dict.fromkeys(views)]
     online = online_key if window is None else days_key
     return [key for view in found for key in (feature_key(view), online(view))]
 

@@ -72,10 +72,47 @@ def test_rows_of_a_span_of_time_can_be_planned_and_brought(
 def test_what_cannot_be_is_refused(visits: Lakehouse, asgard: Asgard) -> None:
     code, _, err = asgard("plan", "online/visit")
     assert code == 2
-    assert "Did you mean 'online/visits'?" in err
+    assert "Did you mean 'visits'?" in err
+    code, _, err = asgard("plan", "online/UNKNOWN_VIEW")
+    assert code == 2
+    assert "There are: " in err
+    assert "visits" in err
     code, _, err = asgard("materialize", "visit")
     assert code == 2
     assert "Did you mean 'visits'?" in err
     code, _, err = asgard("materialize", "visits", "--start", "2026-01-01")
     assert code == 2
     assert "belong together" in err
+
+
+def test_a_view_of_which_nothing_is_stored_says_so_to_who_would_plan_it(
+    visits: Lakehouse, asgard: Asgard, tmp_path: Path
+) -> None:
+    repo = tmp_path / "shop" / "repo.py"
+    repo.write_text(repo.read_text() + _MORE_VIEWS)
+    code, _, err = asgard("plan", "online/pages_twice")
+    assert code == 2
+    assert "computed on demand, from visits" in err
+    code, _, err = asgard("plan", "online/asleep")
+    assert code == 2
+    assert "'asleep' is not online: declare it `online`" in err
+
+
+_MORE_VIEWS = """
+import pandas as pd
+from feast.on_demand_feature_view import on_demand_feature_view
+
+
+@on_demand_feature_view(sources=[visits], schema=[Field(name="twice", dtype=Int64)])
+def pages_twice(inputs: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"twice": inputs["pages"] * 2})
+
+
+asleep = FeatureView(
+    name="asleep",
+    entities=[visitor],
+    schema=[Field(name="pages", dtype=Int64)],
+    source=gold("visits", timestamp_field="at", name="asleep_visits"),
+    online=False,
+)
+"""
