@@ -7,22 +7,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog as IcebergCatalog
-from pyiceberg.catalog import load_catalog
-from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.io import FileIO
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.utils.config import Config
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError  # PyIceberg's SQL catalog lets them through
 
 from asgard_pipelines.errors import BackendUnavailable, SnapshotNotFound, TableNotFound
 from asgard_pipelines.lakehouse.column_types import arrow_schema, declared_type
+from asgard_pipelines.lakehouse.house_catalog import HouseCatalog
 from asgard_pipelines.lakehouse.pins import Pin
 from asgard_pipelines.settings import CATALOG, Settings
 
@@ -78,12 +79,12 @@ class Catalog:
     @cached_property
     def iceberg(self) -> IcebergCatalog:
         """The opened catalog; the home's folder and the namespace of gold are made when missing."""
-        properties = _patient(self._settings.catalog_properties)
+        properties = _configured() | _patient(self._settings.catalog_properties)
         deadline = time.monotonic() + _OPENING_SECONDS
         while True:  # processes that open a new catalog together collide on its first tables
             try:
-                catalog = load_catalog(CATALOG, **properties)
-                if isinstance(catalog, SqlCatalog) and catalog.engine.dialect.name == "sqlite":
+                catalog = HouseCatalog(CATALOG, **properties)
+                if catalog.engine.dialect.name == "sqlite":
                     with catalog.engine.connect() as connection:  # who reads need not wait for who lands
                         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 self._make_namespace(catalog, self._settings.gold_schema)
@@ -176,6 +177,11 @@ def _pinned(table: Table, pin: Pin) -> PinnedTable:
     if snapshot.schema_id is not None and snapshot.schema_id != metadata.current_schema_id:
         metadata = metadata.model_copy(update={"current_schema_id": snapshot.schema_id})
     return PinnedTable(pin, metadata, table.io)
+
+
+def _configured() -> dict[str, Any]:
+    """What PyIceberg's own configuration has for the catalog: S3's address, for example."""
+    return dict(Config().get_catalog_config(CATALOG) or {})
 
 
 def _patient(properties: dict[str, str]) -> dict[str, str]:

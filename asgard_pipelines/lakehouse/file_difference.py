@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
@@ -11,12 +11,13 @@ import numpy as np
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import ManifestContent, ManifestFile
-from pyiceberg.table import FileScanTask, ManifestGroupPlanner
+from pyiceberg.table import FileScanTask
 from pyiceberg.types import DateType, IntegerType, LongType
 
 from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.file_bounds import may_share_rows
 from asgard_pipelines.lakehouse.filters import column_kind, expression
+from asgard_pipelines.lakehouse.manifests import listed, manifests_of
 from asgard_pipelines.lakehouse.picked_files import Tally
 from asgard_pipelines.lakehouse.pinned_source import Picked, PinnedSource, column_bytes, deleted_rows
 from asgard_pipelines.lakehouse.pins import Predicate, TimeRange
@@ -118,6 +119,13 @@ class FileDifference:
         came = self._picked(self.after, self._now, come, tally)
         return (went if gone else None, came if come else None)
 
+    def beside(self, added: Source) -> Source:
+        """`added`, with all other rows of the files that came: one that cancelled may have the times of one
+        that is added."""
+        assert isinstance(added, PinnedSource)
+        whole: dict[str, Picked] = {task.file.file_path: (task, None) for task in self._come}
+        return replace(added, picked={**(added.picked or {}), **whole})
+
     def _may_share_rows(self, gone: _Rows, come: _Rows) -> bool:
         removed, added = [self._then[path] for path in gone], [self._now[path] for path in come]
         return may_share_rows(self.after.schema, removed, added)
@@ -208,13 +216,11 @@ def _files_of_both(before: PinnedTable, after: PinnedTable) -> tuple[_Tasks, _Ta
 
 
 def _manifests(table: PinnedTable) -> dict[str, ManifestFile]:
-    snapshot = table.snapshot
-    return {} if snapshot is None else {one.manifest_path: one for one in snapshot.manifests(table.io)}
+    return {one.manifest_path: one for one in manifests_of(table)}
 
 
 def _listed(table: PinnedTable, manifests: Sequence[ManifestFile]) -> _Tasks:
-    tasks = ManifestGroupPlanner(table.metadata, table.io).plan_files(manifests)
-    return {task.file.file_path: task for task in tasks}
+    return {task.file.file_path: task for task in listed(table, manifests)}
 
 
 def _files(table: PinnedTable) -> _Tasks:

@@ -12,7 +12,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.schema import Schema
-from pyiceberg.table import DataScan, FileScanTask
+from pyiceberg.table import FileScanTask
 from pyiceberg.types import DateType, PrimitiveType, TimestampType, TimestamptzType
 from pyiceberg.utils.datetime import days_to_date, micros_to_timestamp
 
@@ -20,6 +20,7 @@ from asgard_pipelines.errors import ColumnNotFound, TypeMismatch, Unsupported
 from asgard_pipelines.lakehouse.catalog import PinnedTable
 from asgard_pipelines.lakehouse.column_types import arrow_schema
 from asgard_pipelines.lakehouse.filters import column_kind, expression, instant
+from asgard_pipelines.lakehouse.manifests import listed, manifests_of
 from asgard_pipelines.lakehouse.pins import Predicate
 
 
@@ -34,11 +35,8 @@ def read(
 
 def plan(table: PinnedTable, condition: BooleanExpression) -> list[FileScanTask]:
     """The data files that may hold rows of interest, each with its delete files. Raises Unsupported."""
-    if table.pin.snapshot_id is None:
-        return []
-    scan = DataScan(table.metadata, table.io, row_filter=condition, snapshot_id=table.pin.snapshot_id)
     try:
-        return list(scan.plan_files())
+        return listed(table, manifests_of(table), condition)
     except ValueError as error:
         if "equality deletes" not in str(error):
             raise
