@@ -84,13 +84,13 @@ class ValueReader:
             was declared anew, and not yet materialized) is null, except a number where a float is declared.
         """
         width = len(self._dtypes)
-        try:
-            tags = bytes(map(_first, values))  # type: ignore[arg-type] # None raises, as the empty message does
-        except (IndexError, TypeError):
-            return self._around_nulls(values)
-        if tags != self._tags * (len(values) // width):
+        whole: Sequence[Any] = values
+        if not all(values):
+            zeros = self._zeros * (len(values) // width)
+            whole = [value or zero for value, zero in zip(values, zeros, strict=True)]
+        if bytes(map(_first, whole)) != self._tags * (len(values) // width):
             return self._one_by_one(values)
-        parsed = _Values.FromString(b"".join(values))  # type: ignore[arg-type] # no None among them
+        parsed = _Values.FromString(b"".join(whole))
         made: list[list[Any]] = [[]] * width
         for read, places in self._groups:
             found = read(parsed)
@@ -99,14 +99,9 @@ class ValueReader:
             step = len(places)
             for shift, place in enumerate(places):
                 made[place] = found if step == 1 else found[shift::step]
-        return made
-
-    def _around_nulls(self, values: list[bytes | None]) -> list[list[Any]]:
-        width = len(self._dtypes)
-        zeros = self._zeros * (len(values) // width)
-        made = self.columns([value or zero for value, zero in zip(values, zeros, strict=True)])
-        for place in [place for place, value in enumerate(values) if not value]:
-            made[place % width][place // width] = None
+        if whole is not values:
+            for place in [place for place, value in enumerate(values) if not value]:
+                made[place % width][place // width] = None
         return made
 
     def _one_by_one(self, values: Sequence[bytes | None]) -> list[list[Any]]:
@@ -151,7 +146,7 @@ def _numbers(packed: bytes) -> Sequence[int]:
 
 def _scalars(dtype: str) -> Callable[[Any], list[Any] | None]:
     field = f"f{FIELD[dtype]}"
-    return lambda parsed: list(getattr(parsed, field))
+    return lambda parsed: getattr(parsed, field)[:]  # twice as quick as `list`
 
 
 def _times(parsed: Any) -> list[Any] | None:
@@ -162,7 +157,7 @@ def _times(parsed: Any) -> list[Any] | None:
 
 def _arrays(dtype: str) -> Callable[[Any], list[Any] | None]:
     field = f"f{FIELD[dtype]}"
-    return lambda parsed: None if parsed.nulls else [list(one.val) for one in getattr(parsed, field)]
+    return lambda parsed: None if parsed.nulls else [one.val[:] for one in getattr(parsed, field)]
 
 
 def _arrays_of_times(parsed: Any) -> list[Any] | None:
