@@ -59,7 +59,8 @@ def write_difference(work: Work, since: Former, others: Sequence[Former]) -> Non
     for number, (source, as_of) in enumerate(removed):
         names.append(_WAS.format(number))
         asked = work.rows.with_times(asked, source, as_of, names[-1])
-    newest = work.rows.with_newest(asked, added, work.as_of) if added else work.rows.with_none(asked)
+    came = difference.beside(added) if added else None
+    newest = work.rows.with_newest(asked, came, work.as_of) if came else work.rows.with_none(asked)
     spans = difference.kept_spans(work.rows.view.timestamp)
     left = _Left()
     for batch in newest:

@@ -68,6 +68,17 @@ def test_of_equal_event_times_the_later_created_wins_then_the_greatest_values(wo
     assert world.online([1, 2, 3, 4]) == world.offline([1, 2, 3, 4])
 
 
+def test_of_equal_times_a_row_that_was_rewritten_meanwhile_counts_too(world: World) -> None:
+    """It stands in a file that came, as it stood before: compaction and landing reach the store at once."""
+    world.append(order(1, 30), order(2, 20))
+    world.materialize()
+    world.compact()
+    world.append(order(1, 10), order(2, 40))
+    world.materialize()
+    assert world.amounts(1, 2) == [30, 40]
+    assert world.online([1, 2]) == world.offline([1, 2])
+
+
 def test_a_deletion_puts_back_what_survives(world: World) -> None:
     newest = max(n for n in world.numbers() if n % 10_000 == 0)  # customer 1's order of noon
     world.delete_rows(newest)
