@@ -74,7 +74,7 @@ _CUT_OFF_SECONDS = 2.0
 @asynccontextmanager
 async def _started(app: FastAPI) -> AsyncIterator[None]:
     """Whoever was at work last may have died in the midst of it."""
-    telling = asyncio.create_task(run_in_threadpool(app.state.house.catch_up))
+    telling = asyncio.create_task(app.state.house.catch_up())
     yield
     if cut_off := [task for task in asyncio.all_tasks() if task.cancelling()]:
         await asyncio.wait(cut_off, timeout=_CUT_OFF_SECONDS)  # else uvicorn ends before they are answered

@@ -18,7 +18,7 @@ from asgard_pipelines.api.metrics import RequestMetrics
 from asgard_pipelines.declarations import Declarations
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import made, unflushed_rows
+from asgard_pipelines.state import made, waiting_rows
 
 if TYPE_CHECKING:
     from asgard_pipelines.features.push.pushes import Pushes
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _DECLARING_SECONDS = 30.0
 """How long a request waits for its turn to declare something; clients wait for answers a minute or so."""
+_RECOVERING_SECONDS = 2.0
+"""After so long a store that did not answer is asked again."""
 _log = logging.getLogger(__name__)
 
 
@@ -120,13 +122,26 @@ class House:
             self.forget_declarations()
             tasks.add_task(self.reload)
 
-    def catch_up(self) -> None:
+    async def catch_up(self) -> None:
         """What a server that died may have left: pushes that were acknowledged and did not get online, and
         declarations over REST that Dagster was not told of."""
-        if unflushed_rows(self.settings):
-            self.pushes.recover(self.declarations)
+        await asyncio.gather(asyncio.to_thread(self._tell_dagster), self._recover_pushes())
+
+    def _tell_dagster(self) -> None:
         if made(self.settings):
             self.reload()
+
+    async def _recover_pushes(self) -> None:
+        """The online store may be the last of the house to answer."""
+        while True:
+            try:
+                if await asyncio.to_thread(waiting_rows, self.settings):
+                    await asyncio.to_thread(lambda: self.pushes.recover(self.declarations))
+            except BackendUnavailable as error:
+                _log.warning("what was pushed before is not online yet: %s", error.message)
+                await asyncio.sleep(_RECOVERING_SECONDS)
+            else:
+                return
 
     def reload(self) -> None:
         """Dagster loads its definitions anew; where none is running there is nothing to tell."""

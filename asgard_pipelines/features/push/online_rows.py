@@ -56,10 +56,9 @@ class PushedOnline:
             yield put
 
     def recover(self, view: FeatureView, key_types: Mapping[str, str], rows: PushedRows) -> None:
-        """Puts what was logged long ago. Raises BackendUnavailable: `catch_up` tries them again."""
+        """Puts what was logged long ago. Raises BackendUnavailable."""
         if view.online:
-            self._behind.append((view.name, _encoded(view, key_types, rows)))
-            self.catch_up()
+            self._store.put(view.name, _encoded(view, key_types, rows))
 
     def catch_up(self) -> None:
         """Puts what could not be put before. Raises BackendUnavailable: it still cannot."""

@@ -145,7 +145,11 @@ class Pushes:
 
     def recover(self, declarations: Declarations) -> int:
         """Puts online what was acknowledged and is not in the lakehouse yet: who took it may have died before
-        it got there. Harmless where it did. Returns how many rows there were."""
+        it got there. Harmless where it did. Returns how many rows there were.
+
+        Raises:
+            BackendUnavailable: not all of them are online.
+        """
         views = {view.name: view for view in declarations.views}
         rows = 0
         for logged in unflushed_rows(self._settings):
