@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from asgard_pipelines.state import last_decisions, unflushed_rows, waiting_rows
 
 _HEAD = """
 from feast import Entity, FeatureView, Field, Project, PushSource, ValueType
-from feast.types import Float64, Int64, String
+from feast.types import Float64, Int64, String, UnixTimestamp
 
 from asgard_pipelines.features import gold
 
@@ -174,6 +175,28 @@ def test_rows_of_another_type_wait_and_those_that_fit_do_not_wait_for_them(world
     assert isinstance(held, HeldBack)
     assert held.reason.startswith("'amount' is string now")
     assert world.landed("orders", "customer_id", "amount") == [("b", "many")]
+
+
+def test_pushed_values_land_in_columns_that_the_view_widens_and_wait_where_they_would_be_others(
+    world: World,
+) -> None:
+    """A view may read a decimal as float64, and a date as its midnight."""
+    prices = [("customer_id", pa.string()), ("price", pa.decimal128(6, 2)), ("until", pa.date32())]
+    world.make("prices", *prices)
+    world.change(PAGES + ORDERS + 'prices = view("prices", price=Float64, until=UnixTimestamp)\n')
+    world.push("prices", "a", price=14.79, until="2025-02-01")
+    world.push("prices", "b", price=None, until=None)
+    [flushed] = world.flush()
+    assert (flushed.feature_view, flushed.rows) == ("prices", 2)
+    landed = [("a", Decimal("14.79"), date(2025, 2, 1)), ("b", None, None)]
+    assert world.landed("prices", "customer_id", "price", "until") == landed
+    world.push("prices", "c", price=0.125, until=None)
+    world.push("prices", "d", price=1.0, until="2025-02-01T05:00:00Z")
+    world.push("prices", "e", price=2.5, until=None)
+    flushed, held = world.flush()
+    assert (flushed.rows, held.rows) == (1, 2)
+    assert "which cannot hold their" in held.reason
+    assert world.landed("prices", "customer_id")[2:] == [("e",)]
 
 
 def test_a_view_without_its_table_does_not_stop_the_others(world: World) -> None:

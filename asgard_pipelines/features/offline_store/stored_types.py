@@ -34,6 +34,8 @@ def wide_enough(rows: pa.Table, stored: pa.Schema) -> pa.Schema:
 
 
 def _narrowed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_decimal(kind) and pa.types.is_floating(column.type):
+        return _as_decimals(column, kind)
     nested = pa.types.is_nested(column.type) and pa.types.is_nested(kind)
     if not (nested or pa.types.is_null(column.type) or same_kind(column.type, kind)):
         return column  # Arrow would read '1' as 1
@@ -41,9 +43,18 @@ def _narrowed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         cast = column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # too great, or of other parts
         return column
-    if pa.types.is_floating(kind) and _is_number(column.type) and not cast.cast(column.type).equals(column):
+    loses = (pa.types.is_floating(kind) and _is_number(column.type)) or (
+        pa.types.is_date(kind) and pa.types.is_timestamp(column.type)
+    )  # and Arrow does not say so
+    return column if loses and not cast.cast(column.type).equals(column) else cast
+
+
+def _as_decimals(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A view reads decimals as the nearest doubles: they become the decimals again that they were."""
+    try:
+        return column.cast(pa.string()).cast(kind)
+    except pa.ArrowInvalid:  # not finite, or of more digits
         return column
-    return cast
 
 
 def _is_number(kind: pa.DataType) -> bool:
