@@ -16,6 +16,9 @@ export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
 
+NEEDS_REDIS = command -v redis-server >/dev/null || { \
+	echo "make $@ needs Redis. On Debian: apt-get update && apt-get install -y redis-server" >&2; exit 1; }
+
 .DEFAULT_GOAL := help
 .PHONY: parity help setup demo test test-scripts test-served test-stack test-ui faults mutants reproduce feast-suite check lock wheel clean bench fuzz postman load
 
@@ -44,8 +47,7 @@ test-served: .venv/.dev ## Run the tests that train and predict over REST in a w
 	@$(BIN)/pytest -m served $(ARGS)
 
 test-stack: .venv/.dev .stack/dynamodb/.ready ## Run the tests of the online stores on Redis and DynamoDB Local
-	@command -v redis-server >/dev/null || { \
-	  echo "make test-stack needs Redis. On Debian: apt-get update && apt-get install -y redis-server" >&2; exit 1; }
+	@$(NEEDS_REDIS)
 	@$(BIN)/pytest -m stack $(ARGS)
 
 .stack/dynamodb/.ready: asgard_pipelines_tests/stack/pom.xml
@@ -55,7 +57,8 @@ test-stack: .venv/.dev .stack/dynamodb/.ready ## Run the tests of the online sto
 	@mvn -B -ntp -q -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$(CURDIR)/.stack/dynamodb"
 	@touch $@
 
-faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run's worker
+faults: .venv/.dev ## Run the tests that kill real processes: the daemon, a run's worker, the API, Redis
+	@$(NEEDS_REDIS)
 	@$(BIN)/pytest -m faults $(ARGS)
 
 load: .venv/.dev ## Let CLIENTS (32) mix all routes for MINUTES (5), and report statuses, latencies and memory

@@ -24,13 +24,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_server(folder: Path, *options: str) -> Iterator[int]:
-    """Its port. Nothing is written to disk."""
+def redis_server(folder: Path, *options: str, port: int | None = None) -> Iterator[int]:
+    """Its port. Nothing is written to disk, unless the options say so."""
     program = shutil.which("redis-server")
-    assert program, (
-        "make test-stack needs Redis. On Debian: apt-get update && apt-get install -y redis-server"
-    )
-    port = free_port()
+    assert program, "These tests need Redis. On Debian: apt-get update && apt-get install -y redis-server"
+    port = port or free_port()
     command = [
         program,
         "--port",
