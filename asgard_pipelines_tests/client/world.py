@@ -96,7 +96,7 @@ def lay_visits(lakehouse: Lakehouse) -> None:
         "share": [0.25, float("nan"), 1.0],
         "member": [True, False, None],
         "last": pa.array([datetime(2024, 6, 30, 15, 45, 23), NOW, None], pa.timestamp("us")),
-        "words": [["a", "ü"], [], None],
+        "words": [["a", None, "ü"], [], None],
         "at": pa.array(times, pa.timestamp("us")),
     }
     lakehouse.append("gold.visits", pa.table(visits), key="first")
