@@ -137,9 +137,16 @@ def _collect(found: Any, contents: FeastContents) -> None:
         if isinstance(found, kind):
             if not any(found is one for one in into):
                 into.append(found)
-                if isinstance(found, FeastView) and found.batch_source is not None:
-                    _collect(found.batch_source, contents)
+                for source in _sources(found):
+                    _collect(source, contents)
             return
+
+
+def _sources(found: Any) -> list[Any]:
+    """Of a view: its table, and what pushes to it."""
+    if not isinstance(found, FeastView):
+        return []
+    return [source for source in (found.batch_source, found.stream_source) if source is not None]
 
 
 @contextmanager

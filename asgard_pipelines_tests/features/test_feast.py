@@ -175,6 +175,22 @@ def test_apply_says_what_changed_and_what_went(repo: Path) -> None:
     assert apply(Settings.read()) == ["- feature service churn_features_online"]
 
 
+def test_what_pushes_to_a_view_is_applied_once(repo: Path) -> None:
+    """A push source that has no name of its own in the repo, too."""
+    with (repo / "repo.py").open("a") as code:
+        code.write(
+            "from feast import FeatureView, Field, PushSource\n"
+            "from feast.types import Int64\n"
+            "from asgard_pipelines.features import gold\n"
+            'table = gold("clicks", timestamp_field="at")\n'
+            'clicks = FeatureView(name="clicks", schema=[Field(name="number", dtype=Int64)],\n'
+            '    source=PushSource(name="clicked", batch_source=table))\n'
+        )
+    assert "+ data source clicked" in apply(Settings.read())
+    assert apply(Settings.read()) == []
+    assert apply(Settings.read()) == []
+
+
 def test_the_registry_holds_no_address(repo: Path, tmp_path: Path) -> None:
     apply(Settings.read())
     registry = (tmp_path / "home" / "feast_registry.db").read_bytes()
