@@ -50,15 +50,15 @@ class Idempotency:
         try:
             await self._app(scope, receive, answer.send)
         finally:
-            if not answer.kept:
-                await run_in_threadpool(drop_request, self._settings, key)
+            await answer.give_up()
 
 
 class _Kept:
-    """An answer on its way: one that is to be kept is heard by nobody before it is."""
+    """An answer on its way: nobody hears it before it is kept, or, where it is not to be, before the request
+    may be tried again."""
 
     def __init__(self, settings: Settings, key: RequestKey, scope: Scope, send: Send) -> None:
-        self.kept = False
+        self._settled = False
         self._settings, self._key, self._scope, self._send = settings, key, scope, send
         self._start: Message = {}
         self._chunks: list[bytes] = []
@@ -67,6 +67,7 @@ class _Kept:
         if message["type"] == "http.response.start":
             self._start = message
         if not (200 <= self._start["status"] < 300 and self._scope.get("changes")):
+            await self.give_up()
             await self._send(message)
             return
         if message["type"] == "http.response.body":
@@ -74,9 +75,15 @@ class _Kept:
             if not message.get("more_body"):
                 answer = self._answer()
                 await run_in_threadpool(keep_answer, self._settings, self._key, answer)
-                self.kept = True
+                self._settled = True
                 await self._send(self._start)
                 await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def give_up(self) -> None:
+        """The request may be tried again, unless its answer was kept."""
+        if not self._settled:
+            self._settled = True
+            await run_in_threadpool(drop_request, self._settings, self._key)
 
     def _answer(self) -> StoredAnswer:
         headers = Headers(raw=self._start["headers"])

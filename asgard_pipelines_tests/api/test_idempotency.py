@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -12,10 +13,13 @@ from typing import Annotated, Any
 import pytest
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import text, update
+from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from asgard_pipelines.api import create_app
 from asgard_pipelines.api.access import needs
+from asgard_pipelines.api.idempotency import Idempotency
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import RequestKey, begin_request, request_keys
@@ -127,6 +131,29 @@ def test_what_failed_may_be_tried_again_with_its_key(
 def test_what_only_reads_is_not_kept(working: TestClient, work: Work) -> None:
     for expected in (1, 2):
         assert working.post("/look", json={}, headers=KEY).json() == {"done": expected}
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_whoever_hears_an_answer_that_is_not_kept_may_send_again_at_once(
+    settings: Settings, status: int
+) -> None:
+    """That the first one is still at work is told to nobody who has heard its end."""
+    scope = {"type": "http", "method": "POST", "path": "/look", "query_string": b"", "body": b"{}"}
+    scope |= {"headers": [(b"idempotency-key", b"again")], "principal": "ci"}
+    tried: list[Any] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def retry(message: Message) -> None:
+        if not tried:
+            await Idempotency(JSONResponse({}, status), settings)({**scope}, receive, tried_again)
+
+    async def tried_again(message: Message) -> None:
+        tried.append(message)
+
+    asyncio.run(Idempotency(JSONResponse({}, status), settings)({**scope}, receive, retry))
+    assert tried[0]["status"] == status
 
 
 def test_without_a_key_each_request_is_done(settings: Settings, client: TestClient) -> None:
