@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from asgard_pipelines.declarations import Declarations, FeatureRef
-from asgard_pipelines.errors import TableNotFound, TypeMismatch
+from asgard_pipelines.errors import Invalid, TableNotFound, TypeMismatch
 from asgard_pipelines.features import Flushed, HeldBack, OnlineReads, Pushes, apply, flush_pushes
 from asgard_pipelines.features.online import online_store
 from asgard_pipelines.lakehouse import Lakehouse
@@ -231,6 +231,10 @@ def test_a_key_is_text_or_a_whole_number_in_pushes_as_in_reads(world: World) -> 
     answer = world.pushes.push(world.declarations, "visits", records)
     assert answer.accepted == 3
     assert [one["record"] for one in answer.errors] == [3, 4, 5, 6, 7]
+    twice = world.pushes.push(world.declarations, "visits", [{**records[0], "shop_id": 8}])
+    assert [one["message"] for one in twice.errors] == [
+        "The record names 'shop' twice, as entity and as key."
+    ]
     world.flush()
     assert world.landed("visits", "shop_id") == [(7,), (7,), (7,)]
     ref = FeatureRef(view="visits", feature="pages", dtype="int64")
@@ -239,3 +243,5 @@ def test_a_key_is_text_or_a_whole_number_in_pushes_as_in_reads(world: World) -> 
     for key in keys[3:7]:
         with pytest.raises(TypeMismatch, match="is none"):
             reads.read({"shop": [key]})
+    with pytest.raises(Invalid, match="twice, as entity and as key: shop, shop_id"):
+        reads.read({"shop": [7], "shop_id": [8]})

@@ -31,10 +31,7 @@ class EntityColumns:
             TypeMismatch: a value that is no key of its entity.
         """
         if given.keys() != self.types.keys():
-            given = {
-                name if name in self._known else self._key_of.get(name, name): v for name, v in given.items()
-            }
-            self._require(given)
+            given = self._by_key(given)
         made = {}
         for key, dtype in self.types.items():
             column = self._check[key](given[key])
@@ -48,14 +45,20 @@ class EntityColumns:
 
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Rows instead of columns; each has to name all keys, and no others. Raises as `take`."""
-        named = []
-        for row in rows:
-            given = {
-                name if name in self._known else self._key_of.get(name, name): v for name, v in row.items()
-            }
-            self._require(given)
-            named.append(given)
+        named = [self._by_key(row) for row in rows]
         return self.take({key: [row[key] for row in named] for key in self.types})
+
+    def _by_key(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        named = {
+            name if name in self._known else self._key_of.get(name, name): one for name, one in given.items()
+        }
+        self._require(named)
+        if len(named) < len(given):
+            names = sorted(given)
+            raise Invalid(
+                f"`entities` name one twice, as entity and as key: {', '.join(names)}.", names=names
+            )
+        return named
 
     def _require(self, given: Mapping[str, Any]) -> None:
         missing, extra = sorted(self.types.keys() - given.keys()), sorted(given.keys() - self.types.keys())

@@ -133,9 +133,13 @@ class _Check:
     def _named(self, place: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record, its keys under the names of join keys; all nulls where names are wrong."""
         if record.keys() != self.names:
-            record = {self.key_of.get(name, name): value for name, value in record.items()}
-            if not self._right_names(place, record.keys(), self.names, "The record"):
+            named = {self.key_of.get(name, name): value for name, value in record.items()}
+            if not self._right_names(place, named.keys(), self.names, "The record"):
                 return self._nulls()
+            if len(named) < len(record):
+                twice = next(name for name in record if name in self.key_of)
+                self._wrong(place, twice, f"The record names '{twice}' twice, as entity and as key.")
+            record = named
         features = record[FEATURES]
         if not isinstance(features, Mapping):
             self._wrong(place, FEATURES, "`features` has to be an object: feature names and their values.")
