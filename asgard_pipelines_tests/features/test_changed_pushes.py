@@ -195,6 +195,7 @@ def test_pushed_values_land_in_columns_that_the_view_widens_and_wait_where_they_
     world.push("prices", "e", price=2.5, until=None)
     flushed, held = world.flush()
     assert (flushed.rows, held.rows) == (1, 2)
+    assert isinstance(held, HeldBack)
     assert "which cannot hold their" in held.reason
     assert world.landed("prices", "customer_id")[2:] == [("e",)]
 
