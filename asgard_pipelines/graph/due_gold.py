@@ -54,7 +54,7 @@ def decide_gold(ground: Ground, plan: Plan) -> None:
 def _stale(ground: Ground, table: GoldTable, clock: Clock | None) -> list[str]:
     from asgard_pipelines.lakehouse import stale
 
-    sources = {s: ground.lakehouse.pin(s) for s in table.reads if ground.lakehouse.exists(s)}
+    sources = {s: ground.pin(s) for s in table.reads if ground.lakehouse.exists(s)}
     return stale(
         ground.lakehouse,
         table,

@@ -12,7 +12,12 @@ from asgard_pipelines.state import ElectionRecord, last_election
 
 FIRST_PAUSE_SECONDS = 30
 LONGEST_PAUSE_SECONDS = 3600
-"""How long a model that failed to train waits: twice as long after each further failure."""
+"""How long what failed waits: twice as long after each further failure."""
+
+
+def pause_after(failed: int) -> int:
+    """In seconds, after so many failures."""
+    return min(FIRST_PAUSE_SECONDS << (failed - 1), LONGEST_PAUSE_SECONDS)
 
 
 def decide_model(ground: Ground, plan: Plan, resolved: ResolvedModel) -> None:
@@ -33,7 +38,7 @@ def _model_verdict(ground: Ground, plan: Plan, resolved: ResolvedModel) -> tuple
     failed, ended = ground.failures.get(name, (0, ground.now))
     if verdict != "train" or not failed:
         return verdict, reason
-    pause = min(FIRST_PAUSE_SECONDS * 2 ** (failed - 1), LONGEST_PAUSE_SECONDS)
+    pause = pause_after(failed)
     if (ground.now - ended).total_seconds() < pause:
         return "wait", f"{reason}; {_times(failed)} failed, the next try waits {pause} s"
     return "retry", f"{reason}; {_times(failed)} failed before"

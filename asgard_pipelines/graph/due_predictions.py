@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import takewhile
+
 from asgard_pipelines.declarations import Prediction, fingerprint
+from asgard_pipelines.graph.due_models import pause_after
 from asgard_pipelines.graph.plan import Ground, Plan
 from asgard_pipelines.graph.prediction_assets import follows_champion, view_tables
-from asgard_pipelines.state import last_election
+from asgard_pipelines.state import last_election, materializations
 
 
 def decide_prediction(ground: Ground, plan: Plan, prediction: Prediction) -> None:
@@ -48,10 +52,18 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
 
 
 def decide_online(ground: Ground, plan: Plan) -> None:
-    """A view goes online with its table's first rows; from then on the schedule keeps it."""
-    for name in ground.offline:
+    """A view goes online with its table's first rows, and again where the store has lost it; from then on the
+    schedule keeps it."""
+    for name, why in ground.offline.items():
         view = ground.declarations.view(name)
-        if view.table in plan.gold or ground.lakehouse.exists(view.table):
-            plan.online.append(name)
-            reason = "never materialized; the schedule keeps it from now on"
-            plan.decide(f"online/{name}", "build", reason)
+        if view.table not in plan.gold and not ground.lakehouse.exists(view.table):
+            continue
+        tries = materializations(ground.settings, view=name)
+        failed = list(takewhile(lambda run: run.status == "failed", tries))
+        pause = pause_after(len(failed)) if failed else 0
+        if failed and ground.now - (failed[0].finished or ground.now) < timedelta(seconds=pause):
+            told = f"{why}; {len(failed)} failed, the next try waits {pause} s"
+            plan.decide(f"online/{name}", "wait", told)
+            continue
+        plan.online.append(name)
+        plan.decide(f"online/{name}", "build", f"{why}; the schedule keeps it from now on")

@@ -16,7 +16,7 @@ from asgard_pipelines.settings import Settings
 from asgard_pipelines.state import Decision
 
 if TYPE_CHECKING:
-    from asgard_pipelines.lakehouse import Changes, Lakehouse
+    from asgard_pipelines.lakehouse import Changes, Lakehouse, Pin
 
 
 @dataclass
@@ -52,14 +52,14 @@ class Plan:
 @dataclass(frozen=True)
 class Ground:
     """What a decision looks at. `failures`: model -> (failed runs since its last election, the
-    end of the last of them, UTC). `offline`: online views that have never been materialized."""
+    end of the last of them, UTC). `offline`: online views that the store does not hold, and why."""
 
     settings: Settings
     lakehouse: Lakehouse
     declarations: Declarations
     observed: Observed
     failures: Mapping[str, tuple[int, datetime]]
-    offline: list[str]
+    offline: Mapping[str, str]
     now: datetime
 
     def obstacle(self, plan: Plan, tables: list[str]) -> str | None:
@@ -84,9 +84,13 @@ class Ground:
 
         `by` is the column of the changed rows' times; None: the one that the table declares.
         """
-        after = self.lakehouse.pin(table)
+        after = self.pin(table)
         before = self.lakehouse.pin(table, since) if since else type(after)(table, None)
         return logical_changes(self.settings, self.lakehouse, before, after, by or self.time_column(table))
+
+    def pin(self, table: str) -> Pin:
+        """An external table as it was observed: at that snapshot the run reads it that is decided on."""
+        return self.observed.pins.get(table) or self.lakehouse.pin(table)
 
     def time_column(self, table: str) -> str | None:
         declared = self.declarations.gold_by_table.get(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -9,8 +10,9 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from asgard_pipelines.declarations import Declarations
+from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
-from asgard_pipelines.state import last_election, last_materialized, worker_is_gone
+from asgard_pipelines.state import held_in, last_election, worker_is_gone
 
 MODELS_TAG = "asgard/models"
 """Names of the models that a run retrains, separated by commas."""
@@ -31,6 +33,7 @@ WINDOW_START_TAG, WINDOW_END_TAG = "asgard/window_start", "asgard/window_end"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's own: the first and last partition of those that a run makes."""
 
+_log = logging.getLogger(__name__)
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -89,7 +92,20 @@ def unsuccessful_tries(instance: dg.DagsterInstance, plan: str) -> int:
     return instance.get_runs_count(ended)
 
 
-def never_online(settings: Settings, declarations: Declarations) -> list[str]:
-    """Names of the online views that no run has brought to a snapshot yet."""
-    brought = last_materialized(settings, windows=False)
-    return [view.name for view in declarations.views if view.online and view.name not in brought]
+def not_online(settings: Settings, declarations: Declarations) -> dict[str, str]:
+    """Online views that the store does not hold at any snapshot, and why; none while it does not answer."""
+    from asgard_pipelines.features.online import online_store
+
+    views = [view.name for view in declarations.views if view.online]
+    try:
+        found = online_store(settings, declarations.project).identities(views)
+    except BackendUnavailable as error:
+        _log.warning("nobody knows what is online: %s", error.message)
+        return {}
+    held = held_in(settings)
+    known = {name for name, _ in held}
+    return {
+        name: "the store has lost it, or is another one" if name in known else "never materialized"
+        for name in views
+        if (name, found.get(name)) not in held
+    }

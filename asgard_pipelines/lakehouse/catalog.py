@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,10 +25,9 @@ from asgard_pipelines.lakehouse.column_types import arrow_schema, declared_type
 from asgard_pipelines.lakehouse.house_catalog import HouseCatalog
 from asgard_pipelines.lakehouse.pins import Pin
 from asgard_pipelines.settings import CATALOG, Settings
+from asgard_pipelines.state import patient
 
 _OPENING_SECONDS = 30.0
-_LOCK_WAIT_SECONDS = 60
-"""How long a landing waits for SQLite's lock; its default of 5 s is short on a slow disk with many runs."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +186,7 @@ def _patient(properties: dict[str, str]) -> dict[str, str]:
     """The catalog's properties; one in SQLite has a folder, and is waited for."""
     if not properties["uri"].startswith("sqlite:///"):
         return properties
-    address = make_url(properties["uri"])
-    if address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    patient = {"timeout": str(_LOCK_WAIT_SECONDS), **address.query}
-    return properties | {"uri": address.set(query=patient).render_as_string(hide_password=False)}
+    return properties | {"uri": patient(make_url(properties["uri"])).render_as_string(hide_password=False)}
 
 
 def snapshot_of(table: Table, snapshot_id: int) -> Snapshot:

@@ -10,6 +10,7 @@ from asgard_pipelines.state.access_tokens import (
     tokens,
 )
 from asgard_pipelines.state.access_tokens import Scope as TokenScope
+from asgard_pipelines.state.addresses import patient
 from asgard_pipelines.state.artefacts import StoredFile, record_artefact, recorded_artefact
 from asgard_pipelines.state.audit import Act, acts, record_act
 from asgard_pipelines.state.database import probe_database
@@ -38,6 +39,7 @@ from asgard_pipelines.state.materializations import (
     begin_materialization,
     fail_materialization,
     finish_materialization,
+    held_in,
     last_materialized,
     materializations,
     snapshots_needed,
@@ -121,6 +123,7 @@ __all__ = [
     "forget_probes",
     "forget_pushes",
     "forget_rows",
+    "held_in",
     "hold_rows",
     "keep_answer",
     "known_pushes",
@@ -134,6 +137,7 @@ __all__ = [
     "make",
     "materializations",
     "move_pin",
+    "patient",
     "pin_once",
     "probe_database",
     "probes",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -13,8 +12,11 @@ from sqlalchemy.pool import QueuePool
 
 from asgard_pipelines.errors import BackendUnavailable, InvalidSettings
 from asgard_pipelines.settings import Settings
+from asgard_pipelines.state.addresses import patient
 
 SILENT = "The database of Asgard's own records does not answer."
+_LOCK_WAIT_SECONDS = 30
+"""Requests wait so long, and clients a minute or so for their answers."""
 _opening = Lock()
 metadata = MetaData()
 """Every table of this room registers here."""
@@ -22,12 +24,9 @@ metadata = MetaData()
 
 @lru_cache(maxsize=8)
 def _engine(url: str) -> Engine:
-    parsed = _parsed(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
-    if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _patient)
+    engine = create_engine(patient(_parsed(url), _LOCK_WAIT_SECONDS))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable)
     _create_tables(engine)
     event.listen(engine, "handle_error", _unavailable)
     return engine
@@ -65,12 +64,11 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _patient(connection: Any, _record: object) -> None:
-    """Writers of several processes wait for one another instead of failing; what was committed is on disk."""
+def _durable(connection: Any, _record: object) -> None:
+    """What was committed is on disk."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
 
 

@@ -15,21 +15,14 @@ from sqlalchemy.pool import NullPool
 
 from asgard_pipelines.errors import BackendUnavailable
 from asgard_pipelines.settings import Settings
-
-_LOCK_WAIT_SECONDS = 60
-"""How long a writer waits for SQLite's lock; its default of 5 s is short for a run beside a sensor."""
+from asgard_pipelines.state.addresses import patient
 
 
 class RegistryAddress(CreateEnginePlugin):
     """Rewrites any URL that asks for the plugin to `Settings.registry_database`."""
 
     def update_url(self, url: URL) -> URL:
-        address = make_url(Settings.read().registry_database)
-        if address.get_backend_name() == "sqlite":
-            if address.database and address.database != ":memory:":
-                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-            address = address.update_query_dict({"timeout": str(_LOCK_WAIT_SECONDS)})
-        return address
+        return patient(make_url(Settings.read().registry_database))
 
 
 def require_feast_registry(settings: Settings) -> None:

@@ -161,6 +161,13 @@ def watermark(settings: Settings, view: str, store: str) -> Materialization | No
     return _read(row) if row else None
 
 
+def held_in(settings: Settings) -> set[tuple[str, str]]:
+    """View and store, of all that have a watermark."""
+    with database(settings).connect() as connection:
+        rows = connection.execute(select(_watermarks.c.view, _watermarks.c.store))
+        return {(row.view, row.store) for row in rows}
+
+
 def unsettled(settings: Settings, view: str, store: str) -> list[Materialization]:
     """Runs besides the watermark that may have left rows in the store which nobody has looked after since."""
     marks = select(_watermarks.c.run_id)
@@ -209,16 +216,14 @@ def materializations(
         return [_read(row) for row in connection.execute(wanted).all()]
 
 
-def last_materialized(settings: Settings, *, windows: bool = True) -> dict[str, datetime]:
-    """View -> when its last successful run ended (UTC); with or without those of a window. That pushed rows
-    reached the table is no such run: who waits for the next would never see that none comes."""
+def last_materialized(settings: Settings) -> dict[str, datetime]:
+    """View -> when its last successful run ended (UTC). That pushed rows reached the table is no such run:
+    who waits for the next would never see that none comes."""
     wanted = (
         select(_runs.c.view, func.max(_runs.c.finished).label("at"))
         .where(_runs.c.finished.is_not(None), _runs.c.error.is_(None), _runs.c.kind != "push")
         .group_by(_runs.c.view)
     )
-    if not windows:
-        wanted = wanted.where(_runs.c.kind.in_(MOVING))
     with database(settings).connect() as connection:
         return {row.view: row.at.replace(tzinfo=UTC) for row in connection.execute(wanted)}
 

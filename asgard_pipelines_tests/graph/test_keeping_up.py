@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,19 @@ import pytest
 
 from asgard_pipelines.graph import RunEvent, RunOutcome, due, open_instance, reconcile, run_assets
 from asgard_pipelines.graph.house import House, PinnedRun
-from asgard_pipelines.graph.keeping_up import next_step
+from asgard_pipelines.graph.keeping_up import ground_of, next_step
 from asgard_pipelines.graph.observation import report
+from asgard_pipelines.graph.reconciliation import reconciliation
 from asgard_pipelines.models import ModelRegistry
-from asgard_pipelines.state import ElectionRecord, last_decisions, last_election
+from asgard_pipelines.state import (
+    ElectionRecord,
+    Figures,
+    begin_materialization,
+    fail_materialization,
+    last_decisions,
+    last_election,
+    materializations,
+)
 
 
 def versions(shop: Any) -> list[str]:
@@ -122,6 +132,38 @@ def test_two_landings_cause_one_run(settled: Any) -> None:
     assert len(versions(settled)) == before + 2
 
 
+def lose_online(shop: Any) -> None:
+    for file in shop.settings.state_folder.glob("online_store.db*"):
+        file.unlink()
+
+
+def test_what_could_not_be_brought_online_is_tried_again_later(
+    settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_online(settled)
+    done = materializations(settled.settings, view="habits")[0]
+    tried = done.model_copy(update={"run_id": "tried", "started": datetime.now(UTC), "finished": None})
+    begin_materialization(settled.settings, tried)
+    fail_materialization(settled.settings, "tried", "no room", Figures())
+    assert reconcile(settled.settings, settled.declarations) == []
+    newest = next(d for d in last_decisions(settled.settings) if d.subject == "online/habits")
+    assert (newest.verdict, "the next try waits 30 s" in newest.reason) == ("wait", True)
+    monkeypatch.setattr("asgard_pipelines.graph.due_models.FIRST_PAUSE_SECONDS", 0)
+    assert len(keep_up(settled)) == 1
+
+
+def test_a_view_that_the_store_has_lost_is_brought_there_again(settled: Any) -> None:
+    from asgard_pipelines.features.online import online_store
+
+    store, habits = online_store(settled.settings), settled.declarations.view("habits")
+    lose_online(settled)
+    (outcome,) = keep_up(settled)
+    assert "online/habits" in outcome.selection
+    assert not [key for key in outcome.selection if key.startswith(("gold/", "models/"))]
+    assert store.count(habits) == len({row["customer_id"] for row in settled.rows("gold.customer_habits")})
+    assert keep_up(settled) == []
+
+
 def test_a_compaction_starts_nothing(settled: Any) -> None:
     settled.compact()
     assert keep_up(settled) == []
@@ -189,6 +231,14 @@ def test_a_run_reads_what_was_decided_on_though_more_landed_before_it_began(sett
     assert "rows changed in gold.sales" in due_next.reason
     assert len(keep_up(settled)) == 1
     assert elected(settled).roots == {"gold.sales": settled.lakehouse.pin("gold.sales").snapshot_id}
+
+
+def test_what_lands_while_it_is_decided_is_decided_next(settled: Any) -> None:
+    with open_instance(settled.settings) as instance:
+        ground = ground_of(settled.settings, settled.lakehouse, settled.declarations, instance)
+    settled.land()
+    assert reconciliation(ground).empty
+    assert len(keep_up(settled)) == 1
 
 
 def test_a_run_that_is_executed_again_reads_what_stands_then(settled: Any) -> None:

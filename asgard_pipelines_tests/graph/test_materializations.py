@@ -19,7 +19,7 @@ from asgard_pipelines.graph import (
     run_assets,
 )
 from asgard_pipelines.graph.materialization_runs import materialization_state
-from asgard_pipelines.graph.run_history import never_online
+from asgard_pipelines.graph.run_history import not_online
 from asgard_pipelines.state import materializations
 
 TABLE = "gold.customer_habits"
@@ -30,7 +30,7 @@ ONLINE = dg.AssetKey(["online", "habits"])
 @pytest.fixture(scope="module", autouse=True)
 def habits(shop: Any) -> None:
     """Two customers of March; nothing is online yet."""
-    assert never_online(shop.settings, shop.declarations) == ["habits"]
+    assert not_online(shop.settings, shop.declarations) == {"habits": "never materialized"}
     land(shop, MARCH, "a", "b")
 
 
@@ -68,7 +68,7 @@ def test_a_run_tells_what_it_did_and_the_next_one_does_the_difference(shop: Any)
     first = told(shop)
     assert (first["asgard/kind"], first["asgard/rows_written"]) == ("whole", 2)
     assert first["asgard/snapshot_id"] == str(shop.lakehouse.pin(TABLE).snapshot_id)
-    assert never_online(shop.settings, shop.declarations) == []
+    assert not_online(shop.settings, shop.declarations) == {}
     land(shop, MARCH + timedelta(days=31), "b", "c")
     assert run(shop).succeeded
     second = told(shop)

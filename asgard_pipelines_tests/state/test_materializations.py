@@ -15,6 +15,7 @@ from asgard_pipelines.state import (
     begin_materialization,
     fail_materialization,
     finish_materialization,
+    held_in,
     last_materialized,
     materializations,
     snapshots_needed,
@@ -107,7 +108,7 @@ def test_a_window_leaves_the_watermark_and_is_unsettled_until_a_run_has_looked(s
     finish_materialization(settings, after, Figures(), moves_from=first, settles=["w"])
     assert unsettled(settings, "orders", STORE) == []
     assert snapshots_needed(settings, "orders", "gold.orders") == {3}
-    assert list(last_materialized(settings, windows=False)) == ["orders"]
+    assert held_in(settings) == {("orders", STORE)}
 
 
 def test_that_pushed_rows_landed_is_no_materialization(settings: Settings) -> None:

@@ -105,10 +105,20 @@ class DynamoDbStore(OnlineStore):
                 )
             except ClientError as error:
                 _require_failed_condition(error)
-            key = {"entity_id": {"S": _TOKEN_ID}}
-            table = self.tables.name(view)
-            found = self.tables.client.get_item(TableName=table, Key=key, ConsistentRead=True)
-        return f"{self.address}#{found['Item']['token']['S']}"
+            return f"{self.address}#{self._token(view)}"
+
+    def identities(self, views: Sequence[str]) -> dict[str, str]:
+        made: dict[str, str] = {}
+        with self.tables.answering():
+            for view in views:
+                if self.tables.there(view) and (token := self._token(view)):
+                    made[view] = f"{self.address}#{token}"
+        return made
+
+    def _token(self, view: str) -> str | None:
+        key = {"entity_id": {"S": _TOKEN_ID}}
+        found = self.tables.client.get_item(TableName=self.tables.name(view), Key=key, ConsistentRead=True)
+        return str(found["Item"]["token"]["S"]) if "Item" in found else None
 
     def make(self, view: str) -> None:
         if view in self._made:
@@ -146,8 +156,7 @@ class DynamoDbStore(OnlineStore):
                 return 0
             table = self.tables.name(view.name)
             counted = self.tables.client.describe_table(TableName=table)["Table"]["ItemCount"]
-            token = self.tables.client.get_item(TableName=table, Key={"entity_id": {"S": _TOKEN_ID}})
-        return max(0, int(counted) - ("Item" in token))
+            return max(0, int(counted) - (self._token(view.name) is not None))
 
     def ping(self) -> None:
         with self.tables.answering():

@@ -124,6 +124,14 @@ class RedisStore(OnlineStore):
         found = required(self._wires.ask(request, 2), self._wires.address)
         return f"{self.address}#{found[1].decode()}"
 
+    def identities(self, views: Sequence[str]) -> dict[str, str]:
+        if not views:
+            return {}
+        request = command(b"HMGET", self._tokens, *(view.encode() for view in views))
+        found = required(self._wires.ask(request, 1), self._wires.address)[0]
+        known = zip(views, found, strict=True)
+        return {view: f"{self.address}#{token.decode()}" for view, token in known if token is not None}
+
     def make(self, view: str) -> None:
         """Nothing: a hash is made by its first field."""
 

@@ -100,6 +100,14 @@ class SqliteStore(OnlineStore):
             found = db.execute(f"SELECT token FROM {_TOKENS} WHERE name = ?", token[:1]).fetchone()
         return f"{self.address}#{found[0]}"
 
+    def identities(self, views: Sequence[str]) -> dict[str, str]:
+        with self.file.answering():
+            if (db := self.file.reading()) is None or not _has_tokens(db):
+                return {}
+            tokens = dict(db.execute(f"SELECT name, token FROM {_TOKENS}").fetchall())
+        names = {view: self._views.name(view) for view in views}
+        return {view: f"{self.address}#{tokens[name]}" for view, name in names.items() if name in tokens}
+
     def make(self, view: str) -> None:
         self._views.make(view)
 
@@ -107,7 +115,7 @@ class SqliteStore(OnlineStore):
         if self.file.path.exists():
             with self.file.writing() as db:
                 self._views.tables(view).drop(db)
-                if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_TOKENS,)).fetchone():
+                if _has_tokens(db):
                     db.execute(f"DELETE FROM {_TOKENS} WHERE name = ?", (self._views.name(view),))
 
     def count(self, view: FeatureView) -> int | None:
@@ -122,6 +130,10 @@ class SqliteStore(OnlineStore):
 
     def close(self) -> None:
         self.file.close()
+
+
+def _has_tokens(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_TOKENS,)).fetchone() is not None
 
 
 def _insert(tables: ViewTables, rows: EncodedRows, db: sqlite3.Connection) -> None:

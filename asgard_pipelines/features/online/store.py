@@ -212,6 +212,10 @@ class OnlineStore(ABC):
         is gone."""
 
     @abstractmethod
+    def identities(self, views: Sequence[str]) -> dict[str, str]:
+        """Of those of the views that have one; none is made."""
+
+    @abstractmethod
     def make(self, view: str) -> None:
         """What the view needs before it can be written; nothing when it is there."""
 

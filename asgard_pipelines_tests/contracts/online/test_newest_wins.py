@@ -245,12 +245,15 @@ def test_a_project_whose_name_ends_like_another_s_keeps_its_rows(settings: Setti
 
 def test_a_stores_identity_is_lost_with_its_rows(store: OnlineStore) -> None:
     other = view("others")
+    assert store.identities(["visits", "others"]) == {}
     first = store.identity("visits")
     assert first.startswith(store.address + "#")
+    assert store.identities(["visits", "others"]) == {"visits": first}
     assert store.identity("visits") == first != store.identity("others")
     store.write(VISITS, visit(VISITS, 1, NOON))
     assert store.count(VISITS) == 1
     store.drop(VISITS)
+    assert store.identities(["visits"]) == {}
     assert store.identity("visits") != first
     store.drop(other)
 
