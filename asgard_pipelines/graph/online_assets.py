@@ -98,12 +98,14 @@ def _materialized(
 
     run = house.run(context.run)
     asked_as = context.run.tags.get(MATERIALIZATION_TAG)
+    # Not as the run has pinned it: what was flushed since is online, and would be taken for removed.
+    newest = run.lakehouse.pin(view.table)
     done = materialize(
         run.settings,
         run.lakehouse,
         declarations,
         view,
-        run.pin(view.table),
+        newest,
         window=window,
         asked=Asked(asked_as, run.run_id),
         require_rows=asked_as is not None,

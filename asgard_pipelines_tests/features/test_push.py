@@ -364,6 +364,18 @@ def test_after_its_end_nothing_is_taken(world: World) -> None:
         world.pushes.push(world.declarations, "sessions", [_record()])
 
 
+def test_a_run_that_was_given_a_snapshot_before_a_flush_takes_nothing_of_it_away(world: World) -> None:
+    world.push(_record("a"))
+    world.flush()
+    before = world.lakehouse.pin("gold.sessions")
+    world.push(_record("b", pages=2))
+    world.flush()
+    view = world.declarations.view("session")
+    for _ in range(2):
+        materialize(world.settings, world.lakehouse, world.declarations, view, before)
+        assert (world.online("a")[0], world.online("b")[0]) == (1, 2)
+
+
 def test_a_pushed_row_that_is_removed_before_any_run_saw_it_goes_offline_with_the_next(world: World) -> None:
     def materialize_now() -> None:
         view = world.declarations.view("session")

@@ -63,6 +63,7 @@ def chosen_course(
     view = rows.view
     identity = store.identity(view.name)
     mark, left = watermark(settings, view.name, identity), unsettled(settings, view.name, identity)
+    pin = _with_what_was_flushed(lakehouse, pin, left)
     past = [*([mark] if mark else []), *left]
     if any(run.read_as["key_types"] != rows.read_as["key_types"] for run in past):
         return Course("whole", pin, identity, mark, left, drops=True)
@@ -86,6 +87,15 @@ def chosen_course(
         told = f"The store was brought to a later snapshot than {pin.snapshot_id} meanwhile."
         return Course("difference", former, identity, mark, left, since, others, told)
     return Course("difference", pin, identity, mark, left, since, others)
+
+
+def _with_what_was_flushed(lakehouse: Lakehouse, pin: Pin, left: Sequence[Materialization]) -> Pin:
+    """The present snapshot, if pushed rows landed since the pinned one: they are online, and would be taken
+    for removed."""
+    last = next((run for run in reversed(left) if run.kind == "push"), None)
+    if last is None or not _is_overtaken(lakehouse, pin, Pin(last.table_name, last.to_snapshot)):
+        return pin
+    return lakehouse.pin(pin.table)
 
 
 def _why_whole(
