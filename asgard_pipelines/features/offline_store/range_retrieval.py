@@ -47,7 +47,8 @@ class RangeRetrieval(StreamedRetrieval):
     def _parts(self) -> pa.RecordBatchReader:
         schema = _shown(self._source.schema, self._columns)
         found = rows_between(self._source, self._columns, self._timestamp, *self._range)
-        return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in found))
+        batches = (_as_shown(batch.columns, schema) for batch in found)
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 class NewestRetrieval(StreamedRetrieval):
@@ -98,8 +99,7 @@ class NewestRetrieval(StreamedRetrieval):
                 for batch in joined.batches():
                     columns = [batch.column(f"asked {key}") for key in self._keys]
                     columns += [batch.column(name) for name in self._columns]
-                    arrays = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                    yield _as_shown(columns, schema)
             finally:
                 joined.close()
 
@@ -168,7 +168,24 @@ def _different(rows: pa.Table) -> pa.Table:
 
 
 def _shown(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    return pa.schema([pa.field(name, in_utc(schema.field(name).type)) for name in columns])
+    return pa.schema([pa.field(name, in_utc(_wide(schema.field(name).type))) for name in columns])
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    """As wide as a feature may be declared over a column: Feast's own materialization takes a float64, and a
+    list of them, from nothing narrower, and no time from a date."""
+    if pa.types.is_list(kind):
+        return pa.list_(_wide(kind.value_type))
+    if pa.types.is_float32(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    return pa.timestamp("us") if pa.types.is_date(kind) else kind
+
+
+def _as_shown(columns: Sequence[pa.Array], schema: pa.Schema) -> pa.RecordBatch:
+    # Read as text a decimal is the nearest double; Arrow would divide.
+    plain = [one.cast(pa.string()) if pa.types.is_decimal(one.type) else one for one in columns]
+    arrays = [one.cast(field.type) for one, field in zip(plain, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def newest_time(source: Source, timestamp: str) -> datetime | None:

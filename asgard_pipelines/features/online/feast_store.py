@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from feast import Entity, FeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.key_encoding_utils import serialize_entity_key
@@ -115,7 +116,7 @@ def _newest(config: RepoConfig, data: Sequence[Row]) -> dict[bytes, tuple[int, i
     newest: dict[bytes, tuple[int, int, dict[str, Value]]] = {}
     for entity, values, event, created in data:
         key = _key(config, entity)
-        row = (_micros(event), NO_CREATED if created is None else _micros(created), values)
+        row = (_micros(event), _created(created), values)
         if key not in newest or newest[key][:2] <= row[:2]:
             newest[key] = row
     return newest
@@ -137,6 +138,11 @@ def _encoded(
 
 def _values(names: Sequence[str], stored: Sequence[bytes | None]) -> dict[str, Value]:
     return {name: Value.FromString(one) if one else Value() for name, one in zip(names, stored, strict=True)}
+
+
+def _created(instant: datetime | None) -> int:
+    """Feast's materialization gives pandas' own nothing for a null."""
+    return NO_CREATED if pd.isna(instant) else _micros(instant)
 
 
 def _micros(instant: datetime) -> int:

@@ -18,6 +18,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from asgard_pipelines.features.online.value_bytes import ARRAY_MICROS, FIELD, MICROS, NULLS, tag, varint
 
 _EPOCH = datetime(1970, 1, 1)
+_NO_TIME = -(2**63)
+"""What Feast writes where there is no time."""
 _first = itemgetter(0)
 
 
@@ -124,13 +126,13 @@ def _single(value: bytes, dtype: str) -> Any:
     if not found:
         return None
     if dtype == "timestamp":
-        return _time(found[0], parsed.micros[0] if parsed.micros else 0)
+        return _found_time(found[0], parsed.micros[0] if parsed.micros else 0)
     if not dtype.startswith("array<"):
         return found[0]
     items = list(found[0].val)
     if dtype == "array<timestamp>":
         micros = _numbers(parsed.array_micros[0]) if parsed.array_micros else [0] * len(items)
-        items = list(map(_time, items, micros))
+        items = list(map(_found_time, items, micros))
     for place in _numbers(parsed.nulls[0]) if parsed.nulls else ():
         items[place] = None
     return items
@@ -138,6 +140,10 @@ def _single(value: bytes, dtype: str) -> Any:
 
 def _time(seconds: int, micros: int) -> datetime:
     return _EPOCH + timedelta(seconds=seconds, microseconds=micros)
+
+
+def _found_time(seconds: int, micros: int) -> datetime | None:
+    return None if seconds == _NO_TIME else _time(seconds, micros)
 
 
 def _numbers(packed: bytes) -> Sequence[int]:
