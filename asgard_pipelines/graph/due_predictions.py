@@ -9,6 +9,7 @@ from asgard_pipelines.declarations import Prediction, fingerprint
 from asgard_pipelines.graph.due_models import pause_after
 from asgard_pipelines.graph.plan import Ground, Plan
 from asgard_pipelines.graph.prediction_assets import follows_champion, view_tables
+from asgard_pipelines.graph.run_history import not_online
 from asgard_pipelines.state import last_election, materializations
 
 
@@ -54,11 +55,11 @@ def _prediction_verdict(ground: Ground, plan: Plan, prediction: Prediction) -> t
 def decide_online(ground: Ground, plan: Plan) -> None:
     """A view goes online with its table's first rows, and again where the store has lost it; from then on the
     schedule keeps it."""
-    for name, why in ground.offline.items():
+    for name, why in not_online(ground.settings, ground.declarations).items():
         view = ground.declarations.view(name)
         if view.table not in plan.gold and not ground.lakehouse.exists(view.table):
             continue
-        tries = materializations(ground.settings, view=name)
+        tries = (run for run in materializations(ground.settings, view=name) if run.kind != "push")
         failed = list(takewhile(lambda run: run.status == "failed", tries))
         pause = pause_after(len(failed)) if failed else 0
         if failed and ground.now - (failed[0].finished or ground.now) < timedelta(seconds=pause):

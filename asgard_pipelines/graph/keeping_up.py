@@ -21,7 +21,6 @@ from asgard_pipelines.graph.run_history import (
     RANGE_END,
     RANGE_START,
     bury_dead_runs,
-    not_online,
     run_under_way,
     training_failures,
     unsuccessful_tries,
@@ -85,7 +84,6 @@ def ground_of(
         declarations,
         observe(settings, lakehouse, declarations, instance),
         training_failures(settings, instance, declarations),
-        not_online(settings, declarations),
         datetime.now(UTC),
     )
 

@@ -52,14 +52,13 @@ class Plan:
 @dataclass(frozen=True)
 class Ground:
     """What a decision looks at. `failures`: model -> (failed runs since its last election, the
-    end of the last of them, UTC). `offline`: online views that the store does not hold, and why."""
+    end of the last of them, UTC)."""
 
     settings: Settings
     lakehouse: Lakehouse
     declarations: Declarations
     observed: Observed
     failures: Mapping[str, tuple[int, datetime]]
-    offline: Mapping[str, str]
     now: datetime
 
     def obstacle(self, plan: Plan, tables: list[str]) -> str | None:
