@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import DataScan, Table, Transaction
+from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import (
@@ -27,17 +27,13 @@ from pyiceberg.transforms import DayTransform, MonthTransform, Transform
 from sqlalchemy.exc import OperationalError  # PyIceberg's SQL catalog lets it through
 
 from asgard_pipelines.errors import BackendUnavailable, ColumnNotFound, Conflict, Invalid
-from asgard_pipelines.lakehouse.catalog import Catalog, snapshot_of, summary_of
+from asgard_pipelines.lakehouse.catalog import Catalog, PinnedTable, snapshot_of, summary_of
 from asgard_pipelines.lakehouse.data_files import DataFiles, Rows
 from asgard_pipelines.lakehouse.filters import expression
+from asgard_pipelines.lakehouse.history import KEY, WRITER, with_key
 from asgard_pipelines.lakehouse.pins import Pin, Predicate
+from asgard_pipelines.lakehouse.reads import plan
 from asgard_pipelines.lakehouse.row_types import shed, stored_schema
-
-KEY = "asgard.key"
-"""The property of a snapshot's summary that holds its idempotency key."""
-
-WRITER = "asgard.writer"
-"""The property that tells which call landed a commit, when its answer got lost."""
 
 Properties: TypeAlias = Mapping[str, str] | Callable[[], Mapping[str, str]]
 """Properties for a snapshot's summary; a callable makes them once the rows are written."""
@@ -105,7 +101,7 @@ class Writer:
             condition = expression(where, transaction.table_metadata.schema(), name)
             summary = dict(properties() if callable(properties) else properties) | summary
             # PyIceberg warns of a delete that finds nothing to remove
-            if table is not None and _any_file(table, transaction, condition):
+            if table is not None and _any_file(name, table, transaction, condition):
                 transaction.delete(condition, summary)
             _add(transaction, files, summary)
             _set_properties(transaction, table_properties)
@@ -224,23 +220,6 @@ def tags_of(table: Table) -> dict[str, int]:
     }
 
 
-def with_key(table: Table, key: str) -> Snapshot | None:
-    """The last snapshot of the commit that carries `key`, among those the table's state stands on."""
-    snapshot = table.current_snapshot()
-    while snapshot is not None and summary_of(snapshot).get(KEY) != key:
-        snapshot = before(table, snapshot)
-    return snapshot
-
-
-def before(table: Table, snapshot: Snapshot) -> Snapshot | None:
-    """A snapshot's parent. Where that has expired, the newest one older than it: tags keep some."""
-    parent = snapshot.parent_snapshot_id
-    if parent is not None and (standing := table.snapshot_by_id(parent)):
-        return standing
-    older = [s for s in table.snapshots() if (s.sequence_number or 0) < (snapshot.sequence_number or 0)]
-    return max(older, key=lambda s: s.sequence_number or 0, default=None)
-
-
 def _need_base(name: str, table: Table | None, base: Pin | None) -> None:
     """Raises BaseMoved."""
     if base is None:
@@ -269,9 +248,11 @@ def _add(transaction: Transaction, files: Sequence[DataFile], summary: dict[str,
             snapshot.append_data_file(file)
 
 
-def _any_file(table: Table, transaction: Transaction, condition: BooleanExpression) -> bool:
-    scan = DataScan(transaction.table_metadata, table.io, row_filter=condition)
-    return any(True for _ in scan.plan_files())
+def _any_file(name: str, table: Table, transaction: Transaction, condition: BooleanExpression) -> bool:
+    """Raises Unsupported."""
+    current = table.current_snapshot()
+    pin = Pin(name, current.snapshot_id if current else None)
+    return bool(plan(PinnedTable(pin, transaction.table_metadata, table.io), condition))
 
 
 def _set_properties(transaction: Transaction, properties: TableProperties) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pyiceberg.table import Table
@@ -9,8 +10,13 @@ from pyiceberg.table.snapshots import Snapshot
 
 from asgard_pipelines.errors import SnapshotNotFound
 from asgard_pipelines.lakehouse.catalog import summary_of
-from asgard_pipelines.lakehouse.commits import WRITER, before
 from asgard_pipelines.lakehouse.filters import aware_utc
+
+KEY = "asgard.key"
+"""The property of a snapshot's summary that holds its idempotency key."""
+
+WRITER = "asgard.writer"
+"""The property that tells which call landed a commit, when its answer got lost."""
 
 
 def as_of(table: Table, name: str, instant: datetime) -> Snapshot:
@@ -22,11 +28,11 @@ def as_of(table: Table, name: str, instant: datetime) -> Snapshot:
         SnapshotNotFound: every state that is left is younger, or the table has none.
     """
     limit = aware_utc(instant)
-    snapshot, younger = table.current_snapshot(), None
-    while snapshot is not None:
+    younger = None
+    for snapshot in _line(table):
         if committed(snapshot) <= limit and not _halfway(snapshot, younger):
             return snapshot
-        snapshot, younger = before(table, snapshot), snapshot
+        younger = snapshot
     oldest = f" The oldest one there is: {younger.snapshot_id} of {committed(younger)}." if younger else ""
     raise SnapshotNotFound(
         f"Table '{name}' has no snapshot as old as {limit}.{oldest}",
@@ -46,6 +52,26 @@ def descends(table: Table, snapshot_id: int | None, older: int, *, by_appends: b
         parent = snapshot.parent_snapshot_id
         snapshot = table.snapshot_by_id(parent) if parent is not None else None
     return snapshot is not None
+
+
+def with_key(table: Table, key: str) -> Snapshot | None:
+    """The last snapshot of the commit that carries `key`, among those the table's state stands on."""
+    return next((one for one in _line(table) if summary_of(one).get(KEY) == key), None)
+
+
+def _line(table: Table) -> Iterator[Snapshot]:
+    """What the current state was made from, itself first. Where a parent has expired, the newest one that is
+    older comes next: tags keep some."""
+    standing = {one.snapshot_id: one for one in table.snapshots()}  # PyIceberg looks through all for each
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent, number = snapshot.parent_snapshot_id, snapshot.sequence_number or 0
+        if parent in standing:
+            snapshot = standing[parent]
+        else:
+            older = [one for one in standing.values() if (one.sequence_number or 0) < number]
+            snapshot = max(older, key=lambda one: one.sequence_number or 0, default=None)
 
 
 def committed(snapshot: Snapshot) -> datetime:

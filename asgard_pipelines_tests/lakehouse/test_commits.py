@@ -17,9 +17,17 @@ import pyarrow as pa
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from asgard_pipelines.errors import BackendUnavailable, ColumnNotFound, Conflict, Invalid, TypeMismatch
+from asgard_pipelines.errors import (
+    BackendUnavailable,
+    ColumnNotFound,
+    Conflict,
+    Invalid,
+    TypeMismatch,
+    Unsupported,
+)
 from asgard_pipelines.lakehouse import BaseMoved, Lakehouse, OneOf, Pin, TimeRange
 from asgard_pipelines.settings import Settings
+from asgard_pipelines_tests.contracts.deletes import delete_by_equality
 
 ROWS = pa.table({"id": [1, 2, 3]})
 MAP = pa.map_(pa.string(), pa.int64())
@@ -365,6 +373,13 @@ def test_a_key_is_found_through_expired_snapshots(lakehouse: Lakehouse) -> None:
     assert second.snapshot_id is not None
     lakehouse.catalog.load("t").maintenance.expire_snapshots().by_id(second.snapshot_id).commit()
     assert not lakehouse.append("t", ROWS, key="1").landed
+
+
+def test_rows_of_a_table_with_equality_deletes_are_not_replaced_unseen(lakehouse: Lakehouse) -> None:
+    pin = lakehouse.append("t", ROWS, key="1").pin
+    delete_by_equality(lakehouse.catalog.load("t"), "id", 2)
+    with pytest.raises(Unsupported, match=f"{pin.table}@.* has equality deletes"):
+        lakehouse.overwrite("t", ROWS, where=[OneOf("id", (1,))], key="2")
 
 
 WRITERS = """

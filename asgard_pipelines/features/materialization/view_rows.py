@@ -225,7 +225,8 @@ def _batches(sources: Sequence[Source], columns: Sequence[str], threads: int) ->
 def _merged(known: pa.Table | None, batches: Sequence[pa.RecordBatch]) -> pa.Table:
     every = pa.Table.from_batches(batches)
     every = every if known is None else pa.concat_tables([known, every])
-    return every.group_by(every.column_names).aggregate([])
+    # Several threads would each make a table of their own, and merge them: twice the work, and no less time
+    return every.group_by(every.column_names, use_threads=False).aggregate([])
 
 
 def _all_valid(rows: pa.Table) -> pa.ChunkedArray | pa.Array:
