@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from asgard_pipelines.features.kinds import Bools, Ints
-from asgard_pipelines.features.materialization.view_rows import ViewRows, found
+from asgard_pipelines.features.materialization.view_rows import ViewRows
 from asgard_pipelines.features.materialization.work import Work
 from asgard_pipelines.features.online.keys import KEYLESS, encoded_keys, key_encoder
 from asgard_pipelines.features.push.rows import PushedRows
@@ -44,7 +44,7 @@ class Unaccounted:
         if gone.any():
             batch = batch.append_column(f"{_HAD}event", told["event"])
             batch = batch.append_column(f"{_HAD}created", told["created"]).filter(pa.array(gone))
-            self._work.swap(rows.stored_keys(batch, _HAD), rows.stored(found(batch)))
+            self._work.give_way(rows.stored_keys(batch, _HAD), batch)
 
     def sweep(self) -> None:
         """After all keys that the state has were given: the others go."""

@@ -192,7 +192,11 @@ class ViewRows:
 
 def found(rows: pa.Table) -> pa.Table:
     """Those of `with_newest` for whose keys there is a row."""
-    return rows.filter(rows[f"{_TIME}event"].is_valid())
+    return rows.filter(is_found(rows))
+
+
+def is_found(rows: pa.Table) -> pa.ChunkedArray:
+    return rows[f"{_TIME}event"].is_valid()
 
 
 def _none(rows: int) -> Ints:

@@ -50,7 +50,7 @@ def write_whole(work: Work, formers: Sequence[Former], unaccounted: Unaccounted 
         for name, former in zip(names, formers, strict=True):
             gone = batch.filter(batch[f"{name}event"].is_valid())
             removed = former.rows.stored_keys(gone, name)
-            work.swap(_renamed(removed, former.rows, work.rows), work.rows.stored(found(gone)))
+            work.give_way(_renamed(removed, former.rows, work.rows), gone)
         if unaccounted:
             unaccounted.give_way(batch)
         work.put(work.rows.stored(found(batch)))

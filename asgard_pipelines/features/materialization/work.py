@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from asgard_pipelines.features.materialization.view_rows import ViewRows
+from asgard_pipelines.features.materialization.view_rows import ViewRows, is_found
 from asgard_pipelines.features.online.encoded_rows import Times
 from asgard_pipelines.features.online.store import OnlineStore, Written
 from asgard_pipelines.lakehouse import Lakehouse, Pin, Tally
@@ -50,6 +51,15 @@ class Work:
         """See `OnlineStore.replace`."""
         if len(removed):
             self._written += self.store.replace(self.rows.view, removed, rows)
+
+    def give_way(self, removed: pa.Table, batch: pa.Table) -> None:
+        """The same for `batch` (of `ViewRows.with_newest`), whose keys `removed` has. Its rows are put
+        afterwards in any case, and count then."""
+        there = is_found(batch)
+        those = removed.filter(there)
+        if len(those):
+            self.store.replace(self.rows.view, those, self.rows.stored(batch.filter(there)))
+        self.swap(removed.filter(pc.invert(there)), self.rows.stored(batch.slice(0, 0)))
 
     def discard(self, keys: Sequence[bytes], times: Times) -> None:
         """See `OnlineStore.discard`."""

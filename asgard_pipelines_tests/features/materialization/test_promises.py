@@ -330,6 +330,12 @@ def test_another_declaration_writes_the_whole_state_older_rows_too(world: World)
     assert world.amounts(1, 2, 3) == [9, None, None]
 
 
+def test_a_row_that_another_declaration_writes_again_counts_once(world: World) -> None:
+    world.declare(features=world.view.features[:1])
+    run = world.materialize()
+    assert (run.kind, run.written, run.skipped) == ("whole", 4, 0)
+
+
 def test_a_store_that_lost_its_data_gets_all_of_it_again(world: World) -> None:
     world.store.drop(world.view)
     run = world.materialize()
