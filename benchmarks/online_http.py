@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import psutil
@@ -37,8 +37,16 @@ class Case(NamedTuple):
 CASES = [Case(1, 8), Case(1, 32), Case(100, 8), Case(100, 32), Case(1, 8, "Redis"), Case(1, 32, "Redis")]
 
 
+class InTurns:
+    """Of one server in one case: each of its figures in every turn."""
+
+    def median(self, figure: str) -> float:
+        turns: list[float] = getattr(self, figure)
+        return median(turns)
+
+
 @dataclass
-class Served:
+class Served(InTurns):
     """Of one server in one case: medians over its turns. Seconds."""
 
     each: list[float] = field(default_factory=list)
@@ -47,13 +55,7 @@ class Served:
     failed: int = 0
 
 
-@dataclass(frozen=True)
-class OnlineHttp:
-    measured: Mapping[tuple[str, Case], Served]
-
-    def of(self, server: str, case: Case, what: str) -> float:
-        told: list[float] = getattr(self.measured[server, case], what)
-        return median(told)
+OnlineHttp: TypeAlias = Mapping[tuple[str, Case], Served]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
                     told(f"online_http: {server.name}, {shown(case)}, turn {turn}")
                     seconds = 1.0 if turn == 0 else _SECONDS * scale
                     _ask(server, case, seconds, measured[server.name, case] if turn else Served())
-    return OnlineHttp(measured)
+    return measured
 
 
 def shown(case: Case) -> str:

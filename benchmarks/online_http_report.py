@@ -21,7 +21,7 @@ def rows(found: OnlineHttp) -> list[Row]:
     for case in CASES:
         name = f"online_http, {shown(case)}"
         by = {
-            what: {server: found.of(server, case, what) * 1e6 for server in ("asgard", "feast", "empty")}
+            what: {server: found[server, case].median(what) * 1e6 for server in ("asgard", "feast", "empty")}
             for what in ("each", "p99", "cpu")
         }
         single = case.keys == 1
@@ -42,7 +42,7 @@ def rows(found: OnlineHttp) -> list[Row]:
                     above=above,
                 )
             )
-        failed = found.measured["asgard", case].failed
+        failed = found["asgard", case].failed
         made.append(row(f"{name}: wrong answers", failed, "answers", at_most=0))
     return made
 

@@ -8,13 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from benchmarks.http_clients import load, request
-from benchmarks.online_http import FEATURES, KEY, KEYS, bring_online, serving, world
+from benchmarks.online_http import FEATURES, KEY, KEYS, InTurns, bring_online, serving, world
 from benchmarks.online_world import redis_server
 
 _SOURCE, _SECONDS = "bench_pushes", 4.0
@@ -32,7 +31,7 @@ CASES = [Case(store, *of) for store in ("SQLite", "Redis") for of in ((1, 8), (1
 
 
 @dataclass
-class Pushed:
+class Pushed(InTurns):
     """Of one server in one case: of each turn, in seconds, the median of what a sender waited, and the time
     that each push took of all."""
 
@@ -41,13 +40,7 @@ class Pushed:
     failed: int = 0
 
 
-@dataclass(frozen=True)
-class PushesHttp:
-    measured: Mapping[tuple[str, Case], Pushed]
-
-    def of(self, server: str, case: Case, what: str) -> float:
-        told: list[float] = getattr(self.measured[server, case], what)
-        return median(told)
+PushesHttp: TypeAlias = Mapping[tuple[str, Case], Pushed]
 
 
 def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) -> PushesHttp:
@@ -78,7 +71,7 @@ def measure(root: Path, scale: float, runs: int, told: Callable[[str], None]) ->
                         measured[name, case].waited.append(found.percentile(0.5))
                         measured[name, case].each.append(found.each)
                     measured[name, case].failed += found.failed
-    return PushesHttp(measured)
+    return measured
 
 
 def shown(case: Case) -> str:

@@ -18,9 +18,9 @@ def rows(found: PushesHttp) -> list[Row]:
     made = []
     for case in CASES:
         for what, told, ahead in (("waited", "median wait", 10.0), ("each", "time a push", None)):
-            ours, peer = (found.of(name, case, what) * 1e3 for name in ("asgard", "feast"))
+            ours, peer = (found[name, case].median(what) * 1e3 for name in ("asgard", "feast"))
             made.append(row(f"pushes_http, {shown(case)}: {told}", ours, "ms", peer=peer, ahead=ahead))
-        ours, peer = (found.measured[name, case].failed for name in ("asgard", "feast"))
+        ours, peer = (found[name, case].failed for name in ("asgard", "feast"))
         made.append(row(f"pushes_http, {shown(case)}: wrong answers", ours, "answers", peer=peer, at_most=0))
     return made
 
